@@ -1,0 +1,1 @@
+//! Client library of Kez Chat and the kez command.

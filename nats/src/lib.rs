@@ -1,0 +1,1 @@
+//! What nats-server reads: keys, accounts and configuration of a Kez Chat deployment.

@@ -1,0 +1,76 @@
+//! The signed envelope `{"kez": <tag>, "payload": {…}, "signature": {"alg", "key", "sig"}}` (kez-formats).
+
+use data_encoding::HEXLOWER;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{Code, Primary, json};
+
+/// The one signature suite of chat handles: Ed25519 over the RFC 8785 bytes of `payload`.
+pub const ED25519_JCS: &str = "ed25519-sha512-jcs";
+
+/// Who signed, how, and the signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Signature {
+    /// The suite; see [`ED25519_JCS`].
+    pub alg: String,
+    /// The signer; must equal the payload's `primary`.
+    pub key: String,
+    /// 128 lower-case hex digits.
+    pub sig: String,
+}
+
+/// A signed envelope with a payload of any kind; what is signed is the payload alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Signed<P = Value> {
+    /// What kind of statement this is.
+    pub kez: String,
+    /// The statement.
+    pub payload: P,
+    /// The signature over the payload's canonical bytes.
+    pub signature: Signature,
+}
+
+/// An envelope whose signature holds: by whom, and a digest that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The payload, with every member that was signed.
+    pub payload: Value,
+    /// Who signed.
+    pub primary: Primary,
+    /// SHA-256, in hex, of the canonical payload and the signature: the same envelope, however its JSON is spaced, has the same digest.
+    pub digest: String,
+}
+
+/// Parses and verifies an envelope that must have this tag, this payload `type` and version 1. The rest of the payload is the caller's matter.
+///
+/// Errors, in this order: those of [`json::parse_strict`], `malformed_json`, `wrong_tag`, `wrong_type`, `wrong_version`,
+/// `unsupported_alg`, `key_mismatch`, `invalid_primary`, `bad_signature`.
+pub fn verify(bytes: &[u8], tag: &str, kind: &str) -> Result<Verified, Code> {
+    let signed: Signed = serde_json::from_value(json::parse_strict(bytes)?).map_err(|_| Code::MalformedJson)?;
+    let Signed { kez, payload, signature } = signed;
+    if kez != tag {
+        return Err(Code::WrongTag);
+    }
+    if payload["type"] != kind {
+        return Err(Code::WrongType);
+    }
+    if payload["version"] != 1 {
+        return Err(Code::WrongVersion);
+    }
+    if signature.alg != ED25519_JCS {
+        return Err(Code::UnsupportedAlg);
+    }
+    if payload["primary"] != signature.key {
+        return Err(Code::KeyMismatch);
+    }
+    let primary: Primary = signature.key.parse()?;
+    let canonical = json::canonical(&payload)?;
+    primary.verify(&canonical, &signature.sig)?;
+    let digest = HEXLOWER.encode(&Sha256::new().chain_update(canonical).chain_update(&signature.sig).finalize());
+    Ok(Verified { payload, primary, digest })
+}

@@ -1,0 +1,23 @@
+//! Header names, on NATS and on HTTP. Services build NATS headers from scratch and read `Nats-*` headers by their
+//! last value: a publisher may have put a forged one before the server's.
+
+/// When the fan-out accepted the message ([`crate::Timestamp`]); stored with it.
+pub const CREATED_AT: &str = "Kez-Created-At";
+/// JetStream's key for telling a retry from a new message.
+pub const NATS_MSG_ID: &str = "Nats-Msg-Id";
+/// The stream sequence of a stored message, set by the server.
+pub const NATS_SEQUENCE: &str = "Nats-Sequence";
+/// In a push: the sequence of the same subject's previous message that is still stored, or 0.
+pub const NATS_LAST_SEQUENCE: &str = "Nats-Last-Sequence";
+/// The subject under which a message is stored, set by the server.
+pub const NATS_SUBJECT: &str = "Nats-Subject";
+/// In an answer to a batch read: how many messages of the subject come after this one.
+pub const NATS_NUM_PENDING: &str = "Nats-Num-Pending";
+/// JetStream appends only if this is the stream's last sequence.
+pub const NATS_EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
+/// Error text of a NATS service (ADR-32): `<code>: <detail>`.
+pub const NATS_SERVICE_ERROR: &str = "Nats-Service-Error";
+/// Error number of a NATS service (ADR-32): the HTTP status.
+pub const NATS_SERVICE_ERROR_CODE: &str = "Nats-Service-Error-Code";
+/// The signature of an HTTP request: `<unix seconds>:<128 hex>`.
+pub const X_KEZ_AUTH: &str = "x-kez-auth";

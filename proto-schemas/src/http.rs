@@ -1,0 +1,77 @@
+//! The public HTTP API as a table: the gateway's router is tested against it, and `openapi.yaml` is generated from it.
+
+use Code::*;
+
+use crate::Code;
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path, with `{name}` for parameters.
+    pub path: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// Query and header parameters: `(name, where, meaning)`.
+    pub parameters: &'static [(&'static str, &'static str, &'static str)],
+    /// Name of the request body's schema.
+    pub body: Option<&'static str>,
+    /// Status, media type and schema of success.
+    pub success: (u16, &'static str, &'static str),
+    /// The codes that its own rules give; any route may also give `rate_limited`, `unavailable` and `internal`.
+    pub errors: &'static [Code],
+}
+
+/// Media type of most answers.
+pub const JSON: &str = "application/json";
+/// Media type of errors (RFC 9457).
+pub const PROBLEM_JSON: &str = "application/problem+json";
+/// Media type of streams.
+pub const EVENT_STREAM: &str = "text/event-stream";
+
+const AUTH: (&str, &str, &str) = ("X-KEZ-Auth", "header", "`<unix seconds>:<signature hex>`");
+
+/// Every public route.
+pub const ROUTES: &[Route] = &[
+    Route { method: "GET", path: "/v1/healthz", summary: "The process is alive", parameters: &[], body: None, success: (200, JSON, "Health"), errors: &[] },
+    Route { method: "GET", path: "/v1/server", summary: "What this server is and takes", parameters: &[], body: None, success: (200, JSON, "ServerInfo"), errors: &[] },
+    Route {
+        method: "POST", path: "/v1/register", summary: "Bind a handle to a primary; the same envelope again gets the same record",
+        parameters: &[], body: Some("Registration"), success: (201, JSON, "Record"),
+        errors: &[
+            MalformedJson, DuplicateKey, NumberOutOfRange, WrongTag, WrongType, WrongVersion, UnsupportedAlg, InvalidPrimary, KeyMismatch, InvalidHandle,
+            ReservedHandle, WrongServer, InvalidTimestamp, BadSignature, StaleTimestamp, HandleTaken, PrimaryTaken, TooLarge,
+        ],
+    },
+    Route { method: "GET", path: "/v1/u/{handle}", summary: "The record of a handle", parameters: &[], body: None, success: (200, JSON, "Record"), errors: &[InvalidHandle, UnknownHandle] },
+    Route { method: "GET", path: "/v1/by-primary/{primary}", summary: "The record of a key", parameters: &[], body: None, success: (200, JSON, "Record"), errors: &[InvalidPrimary, UnknownPrimary] },
+    Route {
+        method: "GET", path: "/.well-known/webfinger", summary: "WebFinger (RFC 7033) of an account",
+        parameters: &[("resource", "query", "`acct:<handle>@<server>`"), ("rel", "query", "only links of this relation; may repeat")],
+        body: None, success: (200, crate::webfinger::JRD_JSON, "Jrd"), errors: &[InvalidParameter, UnknownHandle],
+    },
+    Route {
+        method: "POST", path: "/v1/messages", summary: "Leave a message in an inbox; 201 means that it is on disk",
+        parameters: &[], body: Some("Send"), success: (201, JSON, "Sent"),
+        errors: &[MalformedJson, EnvelopeNotObject, InvalidHandle, UnknownHandle, TooLarge, InboxFull, StorageFull],
+    },
+    Route {
+        method: "GET", path: "/v1/inbox/{handle}", summary: "A page of mail, oldest first; sign `GET\\n/v1/inbox/<handle>\\nsince=<n>\\n<ts>`",
+        parameters: &[("since", "query", "only messages with a higher `seq`; 0 if absent"), ("limit", "query", "1 to 500; 100 if absent"), AUTH],
+        body: None, success: (200, JSON, "Page"), errors: &[InvalidHandle, InvalidParameter, AuthRequired, MalformedAuth, StaleTimestamp, BadSignature, UnknownHandle],
+    },
+    Route {
+        method: "DELETE", path: "/v1/inbox/{handle}", summary: "Delete mail up to and including `through`; sign `KEZ-HTTP-v1\\n<server>\\nDELETE\\n<path?query>\\n<hex sha256 of the empty body>\\n<ts>`",
+        parameters: &[("through", "query", "the last `seq` to delete"), AUTH],
+        body: None, success: (200, JSON, "Purged"), errors: &[InvalidHandle, InvalidParameter, AuthRequired, MalformedAuth, StaleTimestamp, BadSignature, UnknownHandle],
+    },
+    Route {
+        method: "GET", path: "/v1/inbox/{handle}/stream", summary: "Mail as it comes (SSE); sign `GET\\n/v1/inbox/<handle>/stream\\n<ts>`",
+        parameters: &[
+            ("auth", "query", "`<unix seconds>:<signature hex>`, where no header can be set"), AUTH, ("Last-Event-ID", "header", "resume behind this `seq`"),
+            ("since", "query", "the same, for a first connection"), ("epoch", "query", "the epoch that the cursor is of"),
+        ],
+        body: None, success: (200, EVENT_STREAM, "Event"), errors: &[InvalidHandle, InvalidParameter, AuthRequired, MalformedAuth, StaleTimestamp, BadSignature, UnknownHandle],
+    },
+];

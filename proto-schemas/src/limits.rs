@@ -1,0 +1,52 @@
+//! Every number of the protocol. Those marked *configurable* are the defaults of a flag; the rest are fixed.
+
+use std::time::Duration;
+
+/// Bytes of a signed registration, at most.
+pub const REGISTRATION_BYTES: usize = 4 * 1024;
+/// Bytes of one message's envelope, at most. Configurable at the fan-out.
+pub const ENVELOPE_BYTES: usize = 256 * 1024;
+/// Bytes that `{"to":…,"envelope":…}` and white space may add around an envelope.
+pub const SEND_OVERHEAD_BYTES: usize = 1024;
+/// Messages in one page of mail when the reader names no limit.
+pub const PAGE_DEFAULT: usize = 100;
+/// Messages in one page of mail, at most.
+pub const PAGE_MAX: usize = 500;
+/// Stored bytes (subject, headers and payload) in one page of mail; one message is always given. A page must fit into [`NATS_PAYLOAD_BYTES`].
+pub const PAGE_BYTES: usize = 768 * 1024;
+/// `max_payload` of the services' NATS account.
+pub const NATS_PAYLOAD_BYTES: usize = 1024 * 1024;
+/// Handles in one `heads` request, at most.
+pub const HEADS_MAX: usize = 500;
+
+/// How far `created_at` of a registration may be from the log's clock, either way, in seconds. Fixed: the log's readers must agree.
+pub const REGISTRATION_SKEW_SECS: i64 = 300;
+/// How far the time of a signed request may be from the verifier's clock, either way, in seconds.
+pub const REQUEST_SKEW_SECS: i64 = 60;
+/// How long the signature that opened a stream lets the gateway repair that stream's gaps; streams end before.
+pub const STREAM_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+/// A visible ping on an idle SSE stream.
+pub const SSE_PING: Duration = Duration::from_secs(15);
+
+/// A caller of the public API has its answer, or `unavailable`, within this time.
+pub const CALLER_DEADLINE: Duration = Duration::from_millis(1900);
+/// What a service gives JetStream and other services; shorter than [`CALLER_DEADLINE`], so that its error arrives.
+pub const SERVICE_DEADLINE: Duration = Duration::from_millis(1500);
+
+/// Streams that mail is spread over; fixed when the deployment is created. Configurable then.
+pub const PARTITIONS: u16 = 16;
+/// Partitions, at most.
+pub const PARTITIONS_MAX: u16 = 64;
+/// Days that mail is kept. Configurable.
+pub const MAIL_DAYS: u32 = 30;
+/// Messages in one inbox. Configurable.
+pub const INBOX_MESSAGES: u32 = 10_000;
+/// Bytes of mail in the whole deployment, over all partitions. Configurable.
+pub const STORE_BYTES: u64 = 4 << 30;
+/// In this window the same envelope to the same recipient is stored once. Configurable.
+pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
+
+/// Live messages that wait for one slow SSE reader before its stream ends with `resync`.
+pub const STREAM_QUEUE_MESSAGES: usize = 64;
+/// Bytes of live messages that wait for one slow SSE reader before its stream ends with `resync`; one message is always queued.
+pub const STREAM_QUEUE_BYTES: usize = 1024 * 1024;

@@ -1,0 +1,131 @@
+//! Mail: what is sent, stored, read, pushed and deleted. An envelope is any JSON object and is kept to the byte; nobody here looks inside.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{Handle, Timestamp, auth::Credential};
+
+/// Body of `POST /v1/messages` and of `kez.fanout.send`. Borrowed: an envelope isn't copied on its way.
+#[derive(Debug, Deserialize)]
+pub struct Send<'a> {
+    /// The recipient's handle, unchecked.
+    pub to: String,
+    /// The envelope's own bytes.
+    #[serde(borrow)]
+    pub envelope: &'a RawValue,
+}
+
+/// Answer to a send: the message is on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sent {
+    /// Its place in the inbox: increasing, with holes.
+    pub seq: u64,
+    /// When the server took it.
+    pub created_at: Timestamp,
+    /// The same envelope was there already; `seq` and `created_at` are the first one's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+}
+
+/// One message of an inbox, as history lists it and as a stream pushes it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Message<E = Box<RawValue>> {
+    /// Its place in the inbox, and the cursor behind it.
+    pub seq: u64,
+    /// When the server took it.
+    pub created_at: Timestamp,
+    /// What the sender sent, to the byte.
+    pub envelope: E,
+}
+
+/// A page of mail, oldest first.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Page<M = Message> {
+    /// The messages behind the cursor.
+    pub messages: Vec<M>,
+    /// The cursor of the next page; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// Sequences count within an epoch; after a restore it is another one, and readers start over.
+    pub epoch: String,
+}
+
+/// Request of `kez.fanout.history`: messages with `seq` above `since`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct History {
+    /// Whose inbox, unchecked.
+    pub handle: String,
+    /// The cursor.
+    pub since: u64,
+    /// At most so many; 0 for the default.
+    pub limit: usize,
+    /// Who asks.
+    pub auth: ReadAuth,
+}
+
+/// How a reader of history proves that the inbox is theirs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadAuth {
+    /// Signed for this page ([`crate::auth::poll_text`]).
+    Poll(Option<Credential>),
+    /// Signed when the stream was opened ([`crate::auth::stream_text`]); good for repairing that stream during its lifetime.
+    Stream(Option<Credential>),
+}
+
+/// Request of `kez.fanout.open`: verify a stream's reader, and give the first page behind `since`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Open {
+    /// Whose inbox, unchecked.
+    pub handle: String,
+    /// The cursor.
+    pub since: u64,
+    /// The epoch that the cursor is of, where the reader knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
+    /// Who asks: signed with [`crate::auth::stream_text`].
+    pub auth: Option<Credential>,
+}
+
+/// Answer to [`Open`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Opened {
+    /// The cursor can't be of this store (beyond its end, or of another epoch): the reader starts over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resync: bool,
+    /// The first page behind the cursor.
+    pub page: Page,
+}
+
+/// Request of `kez.fanout.heads`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Heads {
+    /// At most [`crate::limits::HEADS_MAX`].
+    pub handles: Vec<Handle>,
+}
+
+/// Answer to [`Heads`]: the sequence of each inbox's newest message in the same order, 0 for an empty one, read from the stream's leader.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HeadsAnswer {
+    /// See [`HeadsAnswer`].
+    pub heads: Vec<u64>,
+}
+
+/// Request of `kez.fanout.ack`: a person's purge.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Ack {
+    /// Whose inbox, unchecked.
+    pub handle: String,
+    /// Path and query exactly as the caller sent and signed them; `through` is read from here.
+    pub target: String,
+    /// Signed with [`crate::auth::request_text`] over `DELETE`, the target and no body.
+    pub auth: Option<Credential>,
+}
+
+/// Answer to [`Ack`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Purged {
+    /// How many messages were deleted.
+    pub purged: u64,
+}

@@ -1,0 +1,58 @@
+//! What a server tells of itself.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ServerName;
+
+/// Body of `GET /v1/healthz`: the process is alive. It says nothing about what is behind it; that is readiness.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Health {
+    /// Always `ok`.
+    pub status: String,
+    /// The server's name.
+    pub server: ServerName,
+    /// Its version.
+    pub version: String,
+}
+
+/// Body of `GET /v1/server`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerInfo {
+    /// The server's name: the part behind the `@`.
+    pub name: ServerName,
+    /// Its version.
+    pub version: String,
+    /// Sequences count within an epoch; when it changes, clients forget their cursors.
+    pub epoch: String,
+    /// What it takes and keeps.
+    pub limits: MailLimits,
+    /// What it can do, by name; unknown names are to be ignored.
+    pub features: Vec<String>,
+}
+
+/// The limits of mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MailLimits {
+    /// Bytes of one envelope.
+    pub envelope_bytes: usize,
+    /// Messages of one page.
+    pub page_messages: usize,
+    /// Messages of one inbox; 0 for no limit.
+    pub inbox_messages: u32,
+    /// Days that mail is kept; 0 for ever.
+    pub mail_days: u32,
+    /// Seconds in which the same envelope to the same recipient is stored once.
+    pub duplicate_window_seconds: u64,
+}
+
+/// Answer of `kez.fanout.describe`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Description {
+    /// The deployment's name.
+    pub server: ServerName,
+    /// See [`ServerInfo::epoch`].
+    pub epoch: String,
+    /// See [`ServerInfo::limits`].
+    pub limits: MailLimits,
+}

@@ -1,0 +1,213 @@
+//! Every NATS subject: who uses it, how it is built, and what each role may do. Nothing formats or parses a subject elsewhere;
+//! `nats/SUBJECTS.md` is generated from here.
+
+use crate::{Handle, partition};
+
+/// `kez.registry.register`: a registration envelope → [`crate::registry::Record`].
+pub const REGISTRY_REGISTER: &str = "kez.registry.register";
+/// `kez.registry.lookup`: [`crate::registry::Lookup`] → [`crate::registry::Record`].
+pub const REGISTRY_LOOKUP: &str = "kez.registry.lookup";
+/// `kez.registry.by-primary`: [`crate::registry::ByPrimary`] → [`crate::registry::Record`].
+pub const REGISTRY_BY_PRIMARY: &str = "kez.registry.by-primary";
+/// The registry's log: [`crate::registry::Entry`], stored in [`REGISTRY_STREAM`].
+pub const REGISTRY_LOG: &str = "kez.registry.log";
+/// Every entry of the log, republished by its stream; whoever caches keys listens.
+pub const REGISTRY_CHANGED: &str = "kez.registry.changed";
+/// `kez.fanout.describe`: nothing → [`crate::server::Description`].
+pub const FANOUT_DESCRIBE: &str = "kez.fanout.describe";
+/// `kez.fanout.send`: [`crate::mail::Send`] → [`crate::mail::Sent`].
+pub const FANOUT_SEND: &str = "kez.fanout.send";
+/// `kez.fanout.open`: [`crate::mail::Open`] → [`crate::mail::Opened`].
+pub const FANOUT_OPEN: &str = "kez.fanout.open";
+/// `kez.fanout.history`: [`crate::mail::History`] → [`crate::mail::Page`].
+pub const FANOUT_HISTORY: &str = "kez.fanout.history";
+/// `kez.fanout.heads`: [`crate::mail::Heads`] → [`crate::mail::HeadsAnswer`].
+pub const FANOUT_HEADS: &str = "kez.fanout.heads";
+/// `kez.fanout.ack`: [`crate::mail::Ack`] → [`crate::mail::Purged`].
+pub const FANOUT_ACK: &str = "kez.fanout.ack";
+
+/// The registry's stream.
+pub const REGISTRY_STREAM: &str = "KEZ_REGISTRY";
+/// Republish rule of the inbox streams: the store subjects of all partitions …
+pub const STORE_WILDCARD: &str = "kez.store.inbox.*.*";
+/// … go to the recipient's live subject.
+pub const INBOX_FROM_STORE: &str = "kez.chat.inbox.{{wildcard(2)}}";
+
+const INBOX: &str = "kez.chat.inbox.";
+
+/// The live push of one inbox: `kez.chat.inbox.<handle>`.
+pub fn inbox(handle: &Handle) -> String {
+    format!("{INBOX}{handle}")
+}
+
+/// Where one inbox is stored: `kez.store.inbox.<p>.<handle>`.
+pub fn store(handle: &Handle, partitions: u16) -> String {
+    format!("kez.store.inbox.{}.{handle}", partition::of(handle, partitions))
+}
+
+/// All store subjects of one partition.
+pub fn store_of_partition(p: u16) -> String {
+    format!("kez.store.inbox.{p}.*")
+}
+
+/// The stream of one partition: `KEZ_INBOX_<p>`.
+pub fn inbox_stream(p: u16) -> String {
+    format!("KEZ_INBOX_{p}")
+}
+
+/// The batch read of one stream (ADR-31).
+pub fn direct_get(stream: &str) -> String {
+    format!("$JS.API.DIRECT.GET.{stream}")
+}
+
+/// A process of the deployment with an nkey of its own in the `KEZ` account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// `kez-registry`
+    Registry,
+    /// `kez-fanout`
+    Fanout,
+    /// `kez-gateway`
+    Gateway,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Role; 3] = [Role::Registry, Role::Fanout, Role::Gateway];
+
+    /// The role's short name: its key file, its inbox prefix, its connection name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Registry => "registry",
+            Role::Fanout => "fanout",
+            Role::Gateway => "gateway",
+        }
+    }
+
+    /// Prefix of the role's reply inboxes, so that no service can read another's replies.
+    pub fn inbox_prefix(self) -> String {
+        format!("_INBOX_{}", self.name())
+    }
+
+    /// The least that the role needs on a deployment with `partitions` inbox streams. Allow-lists only, never empty.
+    pub fn permissions(self, partitions: u16) -> Permissions {
+        let owned = |s: &[&str]| s.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+        let mut subscribe = vec![format!("{}.>", self.inbox_prefix())];
+        let mut publish = Vec::new();
+        match self {
+            Role::Registry => {
+                subscribe.extend(owned(&[REGISTRY_REGISTER, REGISTRY_LOOKUP, REGISTRY_BY_PRIMARY, "$SRV.>"]));
+                publish.extend(owned(&[REGISTRY_LOG]));
+                for verb in ["STREAM.INFO", "STREAM.CREATE", "CONSUMER.CREATE", "CONSUMER.INFO", "CONSUMER.DELETE", "CONSUMER.MSG.NEXT"] {
+                    let tail = if verb.starts_with("CONSUMER") { ".>" } else { "" };
+                    publish.push(format!("$JS.API.{verb}.{REGISTRY_STREAM}{tail}"));
+                }
+            }
+            Role::Fanout => {
+                subscribe.extend(owned(&[
+                    FANOUT_DESCRIBE, FANOUT_SEND, FANOUT_OPEN, FANOUT_HISTORY, FANOUT_HEADS, FANOUT_ACK, REGISTRY_CHANGED, "$SRV.>",
+                ]));
+                publish.extend(owned(&[REGISTRY_LOOKUP, STORE_WILDCARD]));
+                publish.push(format!("$JS.API.STREAM.INFO.{REGISTRY_STREAM}"));
+                for p in 0..partitions {
+                    let stream = inbox_stream(p);
+                    publish.push(direct_get(&stream));
+                    publish.extend(["INFO", "CREATE", "UPDATE", "PURGE", "MSG.GET"].map(|verb| format!("$JS.API.STREAM.{verb}.{stream}")));
+                }
+            }
+            Role::Gateway => {
+                subscribe.push(format!("{INBOX}*"));
+                publish.extend(owned(&[
+                    REGISTRY_REGISTER, REGISTRY_LOOKUP, REGISTRY_BY_PRIMARY, FANOUT_DESCRIBE, FANOUT_SEND, FANOUT_OPEN, FANOUT_HISTORY,
+                    FANOUT_HEADS, FANOUT_ACK,
+                ]));
+            }
+        }
+        // Answers go to the reply subject of a request only, never by a wide publish grant.
+        Permissions { publish, subscribe, allow_responses: self != Role::Gateway }
+    }
+}
+
+/// What a NATS user may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permissions {
+    /// Subjects it may publish to.
+    pub publish: Vec<String>,
+    /// Subjects it may subscribe to.
+    pub subscribe: Vec<String>,
+    /// Whether it may answer requests.
+    pub allow_responses: bool,
+}
+
+/// What of the services' account the users' account reaches: `(subject, is_stream)`, the client side of the system.
+pub const CLIENT_EXPORTS: &[(&str, bool)] = &[
+    ("kez.chat.inbox.*", true),
+    ("kez.chat.send.*", false),
+    ("kez.chat.history.*", false),
+    ("kez.chat.ack.*", false),
+    ("kez.chat.lookup", false),
+];
+
+/// A line of `nats/SUBJECTS.md`.
+#[derive(Clone, Copy, Debug)]
+pub struct SubjectDoc {
+    /// The subject, with `<names>` for tokens that vary.
+    pub subject: &'static str,
+    /// Who publishes or asks.
+    pub from: &'static str,
+    /// Who subscribes or answers.
+    pub to: &'static str,
+    /// What it carries.
+    pub carries: &'static str,
+}
+
+/// Every subject in use, in the order of a reader's interest.
+pub const TABLE: &[SubjectDoc] = &[
+    SubjectDoc { subject: REGISTRY_REGISTER, from: "gateway", to: "registry (queue)", carries: "registration envelope → `Record`" },
+    SubjectDoc { subject: REGISTRY_LOOKUP, from: "gateway, fanout", to: "registry (queue)", carries: "`Lookup` → `Record`" },
+    SubjectDoc { subject: REGISTRY_BY_PRIMARY, from: "gateway", to: "registry (queue)", carries: "`ByPrimary` → `Record`" },
+    SubjectDoc { subject: REGISTRY_LOG, from: "registry", to: "stream `KEZ_REGISTRY`", carries: "`Entry`, acknowledged when on disk" },
+    SubjectDoc { subject: REGISTRY_CHANGED, from: "stream `KEZ_REGISTRY`", to: "fanout", carries: "each `Entry`, after commit" },
+    SubjectDoc { subject: FANOUT_DESCRIBE, from: "gateway", to: "fanout (queue)", carries: "nothing → `Description`" },
+    SubjectDoc { subject: FANOUT_SEND, from: "gateway", to: "fanout (queue)", carries: "`Send` → `Sent`" },
+    SubjectDoc { subject: FANOUT_OPEN, from: "gateway", to: "fanout (queue)", carries: "`Open` → `Opened`" },
+    SubjectDoc { subject: FANOUT_HISTORY, from: "gateway", to: "fanout (queue)", carries: "`History` → `Page`" },
+    SubjectDoc { subject: FANOUT_HEADS, from: "gateway", to: "fanout (queue)", carries: "`Heads` → `HeadsAnswer`" },
+    SubjectDoc { subject: FANOUT_ACK, from: "gateway", to: "fanout (queue)", carries: "`Ack` → `Purged`" },
+    SubjectDoc { subject: "kez.store.inbox.<p>.<handle>", from: "fanout", to: "stream `KEZ_INBOX_<p>`", carries: "an envelope's own bytes, acknowledged when on disk" },
+    SubjectDoc { subject: "kez.chat.inbox.<handle>", from: "stream `KEZ_INBOX_<p>`", to: "gateway", carries: "the same, after commit: the live push" },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_role_has_an_empty_list_or_a_wide_grant() {
+        for role in Role::ALL {
+            let p = role.permissions(16);
+            assert!(!p.publish.is_empty() && !p.subscribe.is_empty(), "{role:?}: an empty list allows everything");
+            for subject in p.publish.iter().chain(&p.subscribe) {
+                let wide = [">", "*", "kez.>", "kez.*", "$JS.>", "$JS.API.>", "$SYS.>", "_INBOX.>", "kez.chat.>", "kez.store.>"];
+                assert!(!wide.contains(&subject.as_str()), "{role:?} may use {subject}");
+            }
+            let unique: std::collections::HashSet<_> = p.publish.iter().collect();
+            assert_eq!(unique.len(), p.publish.len());
+        }
+    }
+
+    #[test]
+    fn only_the_streams_publish_to_inboxes() {
+        for role in Role::ALL {
+            assert!(role.permissions(16).publish.iter().all(|s| !s.starts_with(INBOX)), "{role:?}");
+        }
+        assert!(Role::Gateway.permissions(16).publish.iter().all(|s| !s.starts_with("$JS") && !s.starts_with("kez.store")));
+    }
+
+    #[test]
+    fn shapes() {
+        let alice = "alice".parse().unwrap();
+        assert_eq!(inbox(&alice), "kez.chat.inbox.alice");
+        assert_eq!(store(&alice, 16), format!("kez.store.inbox.{}.alice", partition::of(&alice, 16)));
+    }
+}

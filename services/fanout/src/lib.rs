@@ -1,0 +1,1 @@
+//! Mail: accepts, stores, pushes, gives history, deletes.

@@ -1,0 +1,1 @@
+//! Handles and keys: an ordered log is the truth, sled is its index.

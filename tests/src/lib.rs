@@ -1,0 +1,1 @@
+//! Tests of the whole system: real nats-server, real processes, real HTTP.
