@@ -1,1 +1,30 @@
-//! Client library of Kez Chat and the kez command.
+//! Client of Kez Chat: an identity, the HTTP API of a home server, and a mail stream that heals itself. The `kez` command is made of it.
+//!
+//! This crate may not know NATS nor any service: it meets the server on its public HTTP API alone, in the words of `kez-proto`.
+
+pub mod cursor;
+pub mod error;
+pub mod home;
+pub mod http;
+pub mod identity;
+pub mod key_file;
+pub mod message;
+pub mod progress;
+pub mod retry;
+pub mod stream;
+pub mod text;
+
+mod transport;
+mod wire;
+
+pub use cursor::Cursor;
+pub use error::Error;
+pub use home::Home;
+pub use http::Client;
+pub use identity::Identity;
+pub use stream::{Event, listen};
+
+/// The present time as it stands on the wire.
+pub fn now() -> kez_proto::Timestamp {
+    time::OffsetDateTime::now_utc().into()
+}

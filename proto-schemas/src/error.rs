@@ -63,6 +63,7 @@ codes! {
     UnknownPrimary    "unknown_primary"     404 GiveUp    "nobody here has this primary"
     NotFound          "not_found"           404 GiveUp    "there is nothing at this address"
     MethodNotAllowed  "method_not_allowed"  405 GiveUp    "this address doesn't take this method"
+    RequestTimeout    "request_timeout"     408 Retry     "the request's body didn't arrive in time"
     HandleTaken       "handle_taken"        409 GiveUp    "this handle is bound already"
     PrimaryTaken      "primary_taken"       409 GiveUp    "this primary has another handle already"
     TooLarge          "too_large"           413 GiveUp    "the body or the envelope is larger than the limit"
@@ -77,7 +78,7 @@ impl Code {
     /// Seconds to wait before the same request is worth another try; `None` where it isn't.
     pub fn retry_after(self) -> Option<u32> {
         match self {
-            Code::Unavailable | Code::RateLimited => Some(1),
+            Code::Unavailable | Code::RateLimited | Code::RequestTimeout => Some(1),
             Code::Internal => Some(5),
             Code::StorageFull | Code::InboxFull => Some(60),
             _ => None,

@@ -5,6 +5,7 @@
 //! rule is a plain function with plain tests.
 
 pub mod auth;
+pub mod deployment;
 pub mod envelope;
 pub mod error;
 pub mod handle;
@@ -24,6 +25,7 @@ pub mod subjects;
 pub mod timestamp;
 pub mod webfinger;
 
+pub use deployment::Deployment;
 pub use error::{Code, Problem};
 pub use handle::Handle;
 pub use primary::Primary;

@@ -29,7 +29,8 @@ pub struct Sent {
 }
 
 /// One message of an inbox, as history lists it and as a stream pushes it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Message")]
 pub struct Message<E = Box<RawValue>> {
     /// Its place in the inbox, and the cursor behind it.
     pub seq: u64,
@@ -40,7 +41,8 @@ pub struct Message<E = Box<RawValue>> {
 }
 
 /// A page of mail, oldest first.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Page")]
 pub struct Page<M = Message> {
     /// The messages behind the cursor.
     pub messages: Vec<M>,

@@ -30,6 +30,19 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// The handle whose binding this entry may change, as far as it can be read.
+    pub fn handle(&self) -> Option<Handle> {
+        match self {
+            Entry::Genesis { .. } => None,
+            Entry::Registration { envelope, .. } => {
+                let envelope: serde_json::Value = serde_json::from_str(envelope.get()).ok()?;
+                envelope["payload"]["handle"].as_str()?.parse().ok()
+            }
+        }
+    }
+}
+
 /// A handle's binding, as the index keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
@@ -45,6 +58,7 @@ pub struct Binding {
 
 /// What applying one entry does.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "short-lived, one at a time")]
 pub enum Effect {
     /// Take the deployment's server name.
     Genesis(ServerName),

@@ -28,10 +28,10 @@ pub const FANOUT_ACK: &str = "kez.fanout.ack";
 
 /// The registry's stream.
 pub const REGISTRY_STREAM: &str = "KEZ_REGISTRY";
-/// Republish rule of the inbox streams: the store subjects of all partitions …
+/// The store subjects of all partitions.
 pub const STORE_WILDCARD: &str = "kez.store.inbox.*.*";
-/// … go to the recipient's live subject.
-pub const INBOX_FROM_STORE: &str = "kez.chat.inbox.{{wildcard(2)}}";
+/// Where an inbox stream republishes what it stored under [`store_of_partition`]: the recipient's live subject.
+pub const INBOX_FROM_STORE: &str = "kez.chat.inbox.{{wildcard(1)}}";
 
 const INBOX: &str = "kez.chat.inbox.";
 
@@ -43,6 +43,12 @@ pub fn inbox(handle: &Handle) -> String {
 /// Where one inbox is stored: `kez.store.inbox.<p>.<handle>`.
 pub fn store(handle: &Handle, partitions: u16) -> String {
     format!("kez.store.inbox.{}.{handle}", partition::of(handle, partitions))
+}
+
+/// Whether `subject` is where some partition stores this inbox.
+pub fn is_store_of(subject: &str, handle: &Handle) -> bool {
+    let tail = subject.strip_prefix("kez.store.inbox.").and_then(|s| s.split_once('.'));
+    tail.is_some_and(|(_, owner)| owner == handle.as_str())
 }
 
 /// All store subjects of one partition.
@@ -209,5 +215,7 @@ mod tests {
         let alice = "alice".parse().unwrap();
         assert_eq!(inbox(&alice), "kez.chat.inbox.alice");
         assert_eq!(store(&alice, 16), format!("kez.store.inbox.{}.alice", partition::of(&alice, 16)));
+        assert!(is_store_of(&store(&alice, 16), &alice));
+        assert!(!is_store_of("kez.chat.inbox.alice", &alice) && !is_store_of("kez.store.inbox.3.alice2", &alice));
     }
 }

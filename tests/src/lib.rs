@@ -1,1 +1,18 @@
-//! Tests of the whole system: real nats-server, real processes, real HTTP.
+//! What the system's tests share: the real nats-server on a port that it chose, the real binaries as processes of their own, people with keys.
+//! Tests wait for conditions with a deadline; nothing here sleeps to be ready. Everything a test starts ends with it.
+
+pub mod chat_server;
+pub mod deployment;
+pub mod nats;
+pub mod person;
+pub mod process;
+pub mod wait;
+
+pub use chat_server::ChatServer;
+pub use deployment::Deployment;
+pub use person::Person;
+pub use process::Process;
+pub use wait::{eventually, within};
+
+/// The server name of every test deployment.
+pub const SERVER: &str = "kez.test";

@@ -1,1 +1,91 @@
-//! Mail: accepts, stores, pushes, gives history, deletes.
+//! Mail: accepts envelopes, stores them (which pushes them), gives history, deletes. It may not look inside an envelope, and knows of
+//! HTTP only what a caller signed.
+
+mod ack;
+mod config;
+mod read;
+mod recipients;
+mod send;
+mod store;
+mod streams;
+
+use std::{sync::Arc, time::Duration};
+
+pub use config::{Args, Config};
+use kez_kit::{Failure, Life, Nats, nats::NatsArgs, service, service::Service};
+use kez_proto::{
+    Deployment, limits,
+    server::{Description, MailLimits},
+    subjects::{self, Role},
+};
+
+use crate::{recipients::Recipients, store::Store};
+
+/// What every request of this service is answered from.
+struct Fanout {
+    deployment: Deployment,
+    config: Config,
+    recipients: Recipients,
+    store: Store,
+}
+
+/// Runs until the process stops.
+pub async fn run(config: Config, nats: &NatsArgs, life: Life, drain: Duration) -> Result<(), Failure> {
+    let gate = life.ready.gate("fanout-service");
+    let role = Role::Fanout;
+    let nats = Nats::connect(nats, role.name(), &role.inbox_prefix(), 65_536, &life).await?;
+    let deployment = streams::ensure(&config, &nats, &life).await?;
+    let fanout = Arc::new(Fanout {
+        store: Store::new(&nats, &deployment),
+        recipients: Recipients::follow(&nats).await?,
+        deployment,
+        config,
+    });
+
+    let service = Service::start(&nats, "kez-fanout", "mail: store, push, history").await?;
+    macro_rules! endpoint {
+        ($subject:expr, $handler:expr) => {{
+            let fanout = fanout.clone();
+            service
+                .endpoint($subject, move |payload| {
+                    let fanout = fanout.clone();
+                    async move { $handler(&fanout, payload).await }
+                })
+                .await?;
+        }};
+    }
+    endpoint!(subjects::FANOUT_SEND, send::send);
+    endpoint!(subjects::FANOUT_OPEN, read::open);
+    endpoint!(subjects::FANOUT_HISTORY, read::history);
+    endpoint!(subjects::FANOUT_HEADS, read::heads);
+    endpoint!(subjects::FANOUT_ACK, ack::ack);
+    endpoint!(subjects::FANOUT_DESCRIBE, async |fanout: &Fanout, _| service::encode(&fanout.describe()));
+    gate.open();
+
+    life.shutdown.cancelled().await;
+    gate.close("stopping");
+    service.stop(drain).await;
+    Ok(())
+}
+
+impl Fanout {
+    fn describe(&self) -> Description {
+        let config = &self.config;
+        Description {
+            server: self.deployment.server.clone(),
+            epoch: self.deployment.epoch.clone(),
+            limits: MailLimits {
+                envelope_bytes: config.envelope_bytes,
+                page_messages: limits::PAGE_MAX,
+                inbox_messages: config.inbox_messages,
+                mail_days: config.mail_days,
+                duplicate_window_seconds: config.duplicate_window.as_secs(),
+            },
+        }
+    }
+}
+
+/// This service's clock.
+fn now() -> kez_proto::Timestamp {
+    time::OffsetDateTime::now_utc().into()
+}

@@ -1,1 +1,17 @@
-//! What every service's process needs: configuration, NATS, readiness, logs, shutdown. Knows no chat word.
+//! What every service's process needs, once: configuration, the NATS connection, the service loop, readiness, the admin listener,
+//! logs, shutdown and exit codes. It knows no chat word: of the contract it uses errors and deadlines.
+
+pub mod admin;
+pub mod failure;
+pub mod http;
+pub mod life;
+pub mod nats;
+pub mod ready;
+pub mod retry;
+pub mod service;
+pub mod task;
+pub mod telemetry;
+
+pub use failure::{Failure, Kind};
+pub use life::Life;
+pub use nats::Nats;

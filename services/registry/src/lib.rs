@@ -1,1 +1,99 @@
 //! Handles and keys: an ordered log is the truth, sled is its index.
+//!
+//! Every instance follows the log and applies each entry by the rules in [`kez_proto::registry`], so that all come to the same bindings,
+//! whatever raced. This crate may not know a message, an inbox or HTTP.
+
+use std::{sync::Arc, time::Duration};
+
+use kez_kit::{Failure, Kind, Life, Nats, nats::NatsArgs, retry::until_done, service::Service, task};
+use kez_proto::subjects::{self, Role};
+use tokio::sync::watch;
+
+pub mod admission;
+pub mod config;
+pub mod deployment;
+mod desk;
+mod folder;
+mod follow;
+mod index;
+#[cfg(test)]
+mod testing;
+
+pub use config::{Args, Config, DeploymentArgs};
+
+use desk::Desk;
+use folder::Folder;
+use follow::Follower;
+use index::Index;
+
+/// Requests that may wait in one subscription before some are dropped.
+const CAPACITY: usize = 16 * 1024;
+
+/// Runs one instance until the process stops or it can't go on.
+pub async fn run(config: Config, nats: &NatsArgs, life: Life, drain: Duration) -> Result<(), Failure> {
+    let gate = life.ready.gate("registry-index");
+    let served = life.ready.gate("registry-service");
+    let folder = Folder::lock(&config.index)?;
+    let inbox_prefix = Role::Registry.inbox_prefix();
+    let nats = tokio::select! {
+        biased;
+        () = life.shutdown.cancelled() => return Ok(()),
+        nats = Nats::connect(nats, Role::Registry.name(), &inbox_prefix, CAPACITY, &life) => nats?,
+    };
+    let (shelf, mut caught_up) = watch::channel(None);
+    let desk = Desk { nats: nats.clone(), config: Arc::new(config.clone()), index: shelf.subscribe() };
+    let follower = Follower {
+        nats: nats.clone(),
+        config: config.clone(),
+        life: life.clone(),
+        folder,
+        gate,
+        index: shelf.clone(),
+    };
+    let mut follower = task::spawn("registry-follower", follower.run());
+
+    // An instance that hasn't caught up takes no requests: the others answer them.
+    let mut service = None;
+    let serving = async {
+        if caught_up.wait_for(Option::is_some).await.is_ok() {
+            service = Some(serve(&nats, desk).await?);
+            // The library's flush ends at the socket; an answer on the same connection shows that NATS has the subscriptions. Ready means
+            // that a request finds them.
+            until_done(&life, "serving", || deployment::inspect(&nats, &config)).await?;
+            served.open();
+        }
+        std::future::pending::<Result<(), Failure>>().await
+    };
+    let outcome = tokio::select! {
+        biased;
+        () = life.shutdown.cancelled() => Ok(()),
+        failure = &mut follower => Err(failure.ok().flatten().unwrap_or_else(|| Failure::internal("the registry's follower panicked"))),
+        outcome = serving => outcome,
+    };
+
+    served.close("stopping");
+    if let Some(service) = service {
+        // The follower goes on, so that registrations under way are answered.
+        service.stop(drain).await;
+    }
+    if !follower.is_finished() {
+        follower.abort();
+        let _ = follower.await;
+    }
+    let index: Option<Index> = shelf.send_replace(None);
+    outcome?;
+    index
+        .map_or(Ok(()), |index| index.flush())
+        .map_err(|e| Failure::new(Kind::Disk, format!("the index can't be written: {e}")))
+}
+
+async fn serve(nats: &Nats, desk: Desk) -> Result<Service, Failure> {
+    let service =
+        Service::start(nats, "kez-registry", "binds handles to keys, and tells who has which").await?;
+    let at = desk.clone();
+    service.endpoint(subjects::REGISTRY_REGISTER, move |envelope| at.clone().register(envelope)).await?;
+    let at = desk.clone();
+    service.endpoint(subjects::REGISTRY_LOOKUP, move |request| at.clone().lookup(request)).await?;
+    service.endpoint(subjects::REGISTRY_BY_PRIMARY, move |request| desk.clone().by_primary(request)).await?;
+    Ok(service)
+}

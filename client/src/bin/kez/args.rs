@@ -1,0 +1,148 @@
+//! The command line.
+
+use std::{path::PathBuf, str::FromStr};
+
+use clap::{Parser, Subcommand};
+use kez_proto::{Code, Handle};
+
+const EXAMPLES: &str = "\
+Examples:
+  kez register alice             take the name alice at the server on this machine
+  kez send bob hello there       leave bob a message
+  kez listen                     print messages as they come; Ctrl-C ends it
+
+  kez --server-url https://chat.example.org register alice
+  date | kez send bob            send what a command prints
+  kez --json listen | jq .body   messages for a script
+
+Exit status: 0 done, 1 refused or failed, 2 wrong usage.";
+
+/// Chat from a terminal with a Kez Chat server.
+///
+/// Your identity is a key in a file; the server binds a name such as alice@chat.example.org to it. Begin with `kez register <name>`.
+#[derive(Parser)]
+#[command(name = "kez", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Args {
+    /// Folder of your key, profile and reading place [default: $XDG_CONFIG_HOME/kez or ~/.config/kez]
+    #[arg(long, global = true, env = "KEZ_HOME", value_name = "DIR", hide_env_values = true)]
+    pub home: Option<PathBuf>,
+
+    /// Where the server is [default: the one you registered at, or http://127.0.0.1:6969]
+    #[arg(long, global = true, env = "KEZ_SERVER_URL", value_name = "URL", hide_env_values = true)]
+    pub server_url: Option<String>,
+
+    /// Print one JSON object a line on stdout, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Your key
+    Identity {
+        #[command(subcommand)]
+        command: IdentityCommand,
+    },
+    /// Take a name at the server
+    #[command(
+        after_help = "A key is made first if you have none. Doing it twice does no harm.\n\nExample:\n  kez register alice"
+    )]
+    Register {
+        /// 3 to 32 of a-z 0-9 _ -, first a letter or a digit
+        #[arg(value_parser = handle)]
+        handle: Handle,
+    },
+    /// Show who you are, and where
+    Whoami,
+    /// Leave somebody a message
+    #[command(
+        after_help = "Examples:\n  kez send bob see you at eight\n  kez send bob@chat.example.org hello\n  kez send bob -- --this begins with dashes\n  kez send bob < letter.txt"
+    )]
+    Send {
+        /// bob, or bob@server
+        to: Address,
+        /// The text; - or nothing to read it from stdin
+        text: Vec<String>,
+    },
+    /// Print messages as they come, beginning where you stopped
+    #[command(
+        after_help = "Times are UTC. \"(unverified)\" means that nobody checked who sent the message.\nEach message is printed once, over restarts too; state changes go to stderr."
+    )]
+    Listen,
+    /// Print the messages that are stored at the server
+    #[command(
+        after_help = "Reading changes nothing: listen still goes on where it stopped.\n\nExamples:\n  kez inbox\n  kez inbox --since 120 --limit 10"
+    )]
+    Inbox {
+        /// Print so many, at most
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        limit: Option<u64>,
+        /// Only messages behind this seq
+        #[arg(long, value_name = "SEQ", default_value_t = 0)]
+        since: u64,
+    },
+    /// Delete mail at the server, for all your devices
+    #[command(after_help = "Example:\n  kez delete --through 120")]
+    Delete {
+        /// The last seq to delete
+        #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..))]
+        through: u64,
+        /// Don't ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum IdentityCommand {
+    /// Make a new key; an existing one is never touched
+    New,
+}
+
+/// `bob` or `bob@server`.
+#[derive(Clone)]
+pub struct Address {
+    pub handle: Handle,
+    pub server: Option<String>,
+}
+
+impl FromStr for Address {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        let (name, server) = match s.split_once('@') {
+            Some((_, "")) => return Err("there is no server behind the @".into()),
+            Some((name, server)) => (name, Some(server.to_owned())),
+            None => (s, None),
+        };
+        Ok(Self { handle: handle(name)?, server })
+    }
+}
+
+fn handle(s: &str) -> Result<Handle, String> {
+    s.parse().map_err(|code: Code| code.detail().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses() {
+        let parse = |s: &str| s.parse::<Address>().map(|a| (a.handle.to_string(), a.server));
+        assert_eq!(parse("bob"), Ok(("bob".into(), None)));
+        assert_eq!(parse("bob@kez.lat"), Ok(("bob".into(), Some("kez.lat".into()))));
+        for bad in ["", "@kez.lat", "bob@", "Bob", "b"] {
+            assert!(parse(bad).is_err(), "{bad} was taken");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! `kez inbox`
+
+use kez_client::message;
+use kez_proto::limits::PAGE_MAX;
+
+use crate::{context::Context, failure::Failure, show};
+
+pub async fn run(context: &Context, limit: Option<u64>, since: u64) -> Result<(), Failure> {
+    let member = context.member()?;
+    let mut left = limit.unwrap_or(u64::MAX);
+    let mut next = Some(since);
+    while let Some(since) = next.filter(|_| left > 0) {
+        let size = usize::try_from(left).unwrap_or(PAGE_MAX).min(PAGE_MAX);
+        let page = member.client.inbox(&member.identity, &member.profile.handle, since, Some(size)).await?;
+        for mail in &page.messages {
+            show::message(context.out, mail, &message::open(&mail.envelope))?;
+        }
+        left = left.saturating_sub(page.messages.len() as u64);
+        next = page.next;
+    }
+    if limit.unwrap_or(u64::MAX) == left {
+        context.out.status("no messages");
+    }
+    Ok(())
+}

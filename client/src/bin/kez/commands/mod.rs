@@ -1,0 +1,9 @@
+//! One module a command.
+
+pub mod delete;
+pub mod identity;
+pub mod inbox;
+pub mod listen;
+pub mod register;
+pub mod send;
+pub mod whoami;

@@ -1,0 +1,77 @@
+//! What every command needs: the folder, the server, the output.
+
+use std::{sync::Arc, time::Duration};
+
+use kez_client::{Client, Error, Home, Identity, home::Profile, retry};
+
+use crate::{args::Args, failure::Failure, output::Output};
+
+const DEFAULT_URL: &str = "http://127.0.0.1:6969";
+/// A person wonders after so long.
+const WONDER: Duration = Duration::from_secs(2);
+
+pub struct Context {
+    pub home: Home,
+    pub out: Output,
+    server_url: Option<String>,
+}
+
+/// Somebody who has registered.
+pub struct Member {
+    pub identity: Arc<Identity>,
+    pub profile: Profile,
+    pub client: Client,
+}
+
+impl Context {
+    pub fn new(args: &Args) -> Result<Self, Failure> {
+        let home = Home::locate(args.home.clone())?;
+        Ok(Self { home, out: Output::new(args.json), server_url: args.server_url.clone() })
+    }
+
+    /// The server that was named, else the profile's, else the one on this machine.
+    pub fn url(&self, profile: Option<&Profile>) -> String {
+        let known = || profile.map(|p| p.server_url.clone());
+        self.server_url.clone().or_else(known).unwrap_or_else(|| DEFAULT_URL.to_owned())
+    }
+
+    pub fn client(&self, profile: Option<&Profile>) -> Result<Client, Failure> {
+        Client::new(&self.url(profile)).map_err(|e| match e {
+            Error::Address { .. } => Failure::Usage(e.to_string()),
+            _ => e.into(),
+        })
+    }
+
+    /// The registered user, or word of what to do first.
+    pub fn member(&self) -> Result<Member, Failure> {
+        let Some(profile) = self.home.profile()? else {
+            return Err(Failure::refused(
+                "you have no name at a server yet; take one with: kez register <handle>",
+            ));
+        };
+        let identity = Arc::new(self.home.identity()?);
+        let client = self.client(Some(&profile))?;
+        Ok(Member { identity, profile, client })
+    }
+
+    /// Sends the same bytes a few times until they are taken, and says so when that takes a while.
+    pub async fn insist<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        server: &str,
+        request: impl FnMut() -> F,
+    ) -> Result<T, Error> {
+        let attempts = retry::a_few_times(request, |error, delay| {
+            if delay >= WONDER {
+                self.out.status(&format!("{error}; trying again in {} s", delay.as_secs()));
+            }
+        });
+        let mut attempts = std::pin::pin!(attempts);
+        match tokio::time::timeout(WONDER, &mut attempts).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                self.out.status(&format!("still waiting for {server} …"));
+                attempts.await
+            }
+        }
+    }
+}

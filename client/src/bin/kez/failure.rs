@@ -1,0 +1,63 @@
+//! How a command ends when it doesn't succeed.
+
+use std::{fmt::Display, io};
+
+use kez_client::{Error, home};
+use kez_proto::Code;
+
+/// A command's bad end, with its exit status.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line asks for something that can't be meant (exit status 2).
+    Usage(String),
+    /// It was refused, or didn't work (exit status 1).
+    Refused { message: String, code: Option<Code> },
+    /// Nobody reads our output any more, as with `kez inbox | head -1`: no failure (exit status 0).
+    NoReader,
+}
+
+impl Failure {
+    pub fn refused(message: impl Display) -> Self {
+        Self::Refused { message: message.to_string(), code: None }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let code = error.code();
+        let message = match code {
+            Some(Code::StaleTimestamp) => format!(
+                "the clocks of this computer and of the server differ too much; here it is {}. Set the clock right and try again",
+                kez_client::now()
+            ),
+            Some(Code::BadSignature) => format!("{error}; is this the key that the handle belongs to?"),
+            _ => error.to_string(),
+        };
+        Self::Refused { message, code }
+    }
+}
+
+impl From<home::Error> for Failure {
+    fn from(error: home::Error) -> Self {
+        match error {
+            home::Error::NoIdentity(_) => Self::refused(format!("{error}; make one with: kez identity new")),
+            _ => Self::refused(error),
+        }
+    }
+}
+
+/// Errors of our own output; other files' errors are [`home::Error`].
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::NoReader,
+            _ => Self::refused(format!("can't write the output: {error}")),
+        }
+    }
+}
+
+impl From<getrandom::Error> for Failure {
+    fn from(error: getrandom::Error) -> Self {
+        Self::refused(format!("the system gives no randomness: {error}"))
+    }
+}

@@ -1,0 +1,53 @@
+//! The `kez` command: one identity, one handle, and its mail, from a terminal or a script.
+
+mod args;
+mod commands;
+mod context;
+mod failure;
+mod output;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command, IdentityCommand};
+use context::Context;
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let json = args.json;
+    match run(args) {
+        Ok(()) | Err(Failure::NoReader) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            let error = Args::command().error(clap::error::ErrorKind::ValueValidation, message);
+            let _ = error.print();
+            ExitCode::from(2)
+        }
+        Err(Failure::Refused { message, code }) => {
+            output::failure(json, &message, code);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Failure> {
+    let context = Context::new(&args)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::refused)?;
+    let outcome = runtime.block_on(async {
+        match args.command {
+            Command::Identity { command: IdentityCommand::New } => commands::identity::new(&context),
+            Command::Register { handle } => commands::register::run(&context, handle).await,
+            Command::Whoami => commands::whoami::run(&context),
+            Command::Send { to, text } => commands::send::run(&context, to, text).await,
+            Command::Listen => commands::listen::run(&context).await,
+            Command::Inbox { limit, since } => commands::inbox::run(&context, limit, since).await,
+            Command::Delete { through, yes } => commands::delete::run(&context, through, yes).await,
+        }
+    });
+    // A name look-up that hangs must not hold up the exit.
+    runtime.shutdown_background();
+    outcome
+}

@@ -1,0 +1,57 @@
+//! How a message looks.
+
+use std::io;
+
+use kez_client::{
+    message::{Opened, Unsealed},
+    text,
+};
+use kez_proto::mail::Message;
+use serde_json::{Value, json};
+
+use crate::output::{FAINT, NAME, Output};
+
+/// Prints one message. Whatever a stranger wrote is made harmless first.
+pub fn message(out: Output, message: &Message, opened: &Opened) -> io::Result<()> {
+    let time = time(&message.created_at.to_string(), &kez_client::now().to_string());
+    let (human, mut program) = match opened {
+        Opened::Unsealed(Unsealed { id, sent_at, from, body }) => (
+            format!(
+                "{FAINT}[{time}]{FAINT:#} {NAME}{}{NAME:#} {FAINT}(unverified){FAINT:#}: {}",
+                text::line(from),
+                text::block(body)
+            ),
+            json!({"id": id, "sent_at": sent_at, "from": from, "verified": false, "body": body}),
+        ),
+        Opened::Unknown => (
+            format!(
+                "{FAINT}[{time}] a message that this version of kez can't read (seq {}){FAINT:#}",
+                message.seq
+            ),
+            json!({"envelope": message.envelope.get().parse::<Value>().unwrap_or_default()}),
+        ),
+    };
+    program["seq"] = message.seq.into();
+    program["created_at"] = json!(message.created_at);
+    out.result(&human, &program)
+}
+
+/// The time of day of a moment `YYYY-MM-DDThh:mm:ssZ`, with the date before it unless that is today's.
+fn time(moment: &str, now: &str) -> String {
+    let clock = moment.trim_end_matches('Z');
+    match clock.split_once('T') {
+        Some((date, time)) if now.starts_with(date) => time.to_owned(),
+        _ => clock.replace('T', " "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_is_shown_unless_it_is_today() {
+        assert_eq!(time("2026-05-25T03:00:00Z", "2026-05-25T23:59:59Z"), "03:00:00");
+        assert_eq!(time("2026-05-24T03:00:00Z", "2026-05-25T23:59:59Z"), "2026-05-24 03:00:00");
+    }
+}

@@ -1,0 +1,249 @@
+//! The user's folder: the key, who they are where, and how far they have read.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use kez_proto::{Handle, ServerName};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{Identity, key_file, progress::Progress};
+
+/// A folder that holds `identity.key`, `profile.json` and `cursor.json`.
+#[derive(Clone, Debug)]
+pub struct Home {
+    dir: PathBuf,
+}
+
+/// Content of `profile.json`: which handle this identity has, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Where the server is reached.
+    pub server_url: String,
+    /// Its name: the part behind the `@`.
+    pub server: ServerName,
+    /// The handle.
+    pub handle: Handle,
+}
+
+impl Profile {
+    /// `handle@server`.
+    pub fn address(&self) -> String {
+        format!("{}@{}", self.handle, self.server)
+    }
+}
+
+/// What went wrong with a file of the folder.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither a folder was named nor a home directory is known.
+    #[error("no home directory is known: set HOME, or name a folder with KEZ_HOME")]
+    NoFolder,
+    /// There is no key file.
+    #[error("there is no identity at {}", .0.display())]
+    NoIdentity(PathBuf),
+    /// A key is there already; it is never overwritten.
+    #[error("there is an identity already at {}; it is never overwritten", .0.display())]
+    IdentityExists(PathBuf),
+    /// Others may read the secret key.
+    #[error("other users can read the secret key; run: chmod 600 {}", .0.display())]
+    KeyReadable(PathBuf),
+    /// The file's content isn't what it should be.
+    #[error("{} is damaged: {detail}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl Home {
+    /// The folder `explicit`, else `$KEZ_HOME`, else `$XDG_CONFIG_HOME/kez`, else `~/.config/kez`. Nothing is made yet.
+    pub fn locate(explicit: Option<PathBuf>) -> Result<Self, Error> {
+        choose(explicit, |name| std::env::var_os(name)).map(|dir| Self { dir }).ok_or(Error::NoFolder)
+    }
+
+    /// This very folder.
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// Where the secret key is.
+    pub fn key_path(&self) -> PathBuf {
+        self.dir.join("identity.key")
+    }
+
+    /// Whether there is a key file, readable or not.
+    pub fn has_identity(&self) -> bool {
+        self.key_path().symlink_metadata().is_ok()
+    }
+
+    /// Reads the key file.
+    pub fn identity(&self) -> Result<Identity, Error> {
+        key_file::load(&self.key_path())
+    }
+
+    /// Makes the key file of a new identity; an existing one is left as it is.
+    pub fn create_identity(&self, identity: &Identity) -> Result<(), Error> {
+        self.create()?;
+        key_file::create(&self.key_path(), identity)
+    }
+
+    /// Who the user is, if they have registered.
+    pub fn profile(&self) -> Result<Option<Profile>, Error> {
+        read_json(&self.dir.join("profile.json"))
+    }
+
+    /// Remembers who the user is.
+    pub fn save_profile(&self, profile: &Profile) -> Result<(), Error> {
+        self.write_json("profile.json", profile)
+    }
+
+    /// How far the user has read. A file that is absent or damaged is the beginning: messages are then printed again, none is lost.
+    pub fn progress(&self) -> Result<Progress, Error> {
+        match read_json(&self.progress_path()) {
+            Err(Error::Damaged { .. }) => Ok(Progress::default()),
+            read => read.map(Option::unwrap_or_default),
+        }
+    }
+
+    /// Remembers how far the user has read.
+    pub fn save_progress(&self, progress: &Progress) -> Result<(), Error> {
+        self.write_json("cursor.json", progress)
+    }
+
+    /// `true` the first time it is asked for this word, in the life of the folder.
+    pub fn first_time(&self, notice: &str) -> Result<bool, Error> {
+        self.create()?;
+        let path = self.dir.join(format!("{notice}.told"));
+        match fs::File::create_new(&path) {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(e) => Err(Error::io(&path)(e)),
+        }
+    }
+
+    fn progress_path(&self) -> PathBuf {
+        self.dir.join("cursor.json")
+    }
+
+    fn create(&self) -> Result<(), Error> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.dir).map_err(Error::io(&self.dir))
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {
+        self.create()?;
+        let path = self.dir.join(name);
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+            serde_json::to_writer(&mut file, value)?;
+            file.write_all(b"\n")?;
+            file.persist(&path).map_err(|e| e.error)
+        };
+        write().map(drop).map_err(Error::io(&path))
+    }
+}
+
+fn choose(explicit: Option<PathBuf>, env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name| env(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    // The XDG rules say that a relative path is to be ignored.
+    let config =
+        || set("XDG_CONFIG_HOME").filter(|p| p.is_absolute()).or_else(|| Some(set("HOME")?.join(".config")));
+    explicit.or_else(|| set("KEZ_HOME")).or_else(|| Some(config()?.join("kez")))
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|e| Error::Damaged { path: path.to_owned(), detail: e.to_string() }),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io(path)(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Cursor;
+
+    #[test]
+    fn the_folder_is_chosen_in_order() {
+        let with = |vars: &[(&str, &str)], explicit: Option<&str>| {
+            choose(explicit.map(PathBuf::from), |name| {
+                vars.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v))
+            })
+        };
+        let all = [("KEZ_HOME", "/k"), ("XDG_CONFIG_HOME", "/x"), ("HOME", "/h")];
+        assert_eq!(with(&all, Some("e")), Some("e".into()));
+        assert_eq!(with(&all, None), Some("/k".into()));
+        assert_eq!(with(&all[1..], None), Some("/x/kez".into()));
+        assert_eq!(with(&all[2..], None), Some("/h/.config/kez".into()));
+        assert_eq!(
+            with(&[("KEZ_HOME", ""), ("XDG_CONFIG_HOME", "x"), ("HOME", "/h")], None),
+            Some("/h/.config/kez".into())
+        );
+        assert_eq!(with(&[], None), None);
+    }
+
+    #[test]
+    fn profile_and_progress_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("deep/kez"));
+        assert_eq!(home.profile().unwrap(), None);
+        assert_eq!(home.progress().unwrap(), Progress::default());
+        let profile = Profile {
+            server_url: "http://127.0.0.1:6969".into(),
+            server: "kez.lat".parse().unwrap(),
+            handle: "alice".parse().unwrap(),
+        };
+        home.save_profile(&profile).unwrap();
+        assert_eq!(home.profile().unwrap(), Some(profile));
+        let mut progress =
+            Progress { cursor: Cursor { epoch: Some("e1".into()), seq: 7 }, ..Progress::default() };
+        assert!(progress.remember("id-1"));
+        home.save_progress(&progress).unwrap();
+        assert_eq!(home.progress().unwrap(), progress);
+    }
+
+    #[test]
+    fn a_damaged_cursor_is_the_beginning_but_a_damaged_profile_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        fs::write(dir.path().join("cursor.json"), "{\"epoch\":").unwrap();
+        fs::write(dir.path().join("profile.json"), "{}").unwrap();
+        assert_eq!(home.progress().unwrap(), Progress::default());
+        assert!(matches!(home.profile(), Err(Error::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_notice_is_given_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        assert!(home.first_time("unsealed").unwrap());
+        assert!(!home.first_time("unsealed").unwrap());
+    }
+}

@@ -1,0 +1,136 @@
+//! The public HTTP API of a home server, one method a route (see [`kez_proto::http::ROUTES`]).
+
+use bytes::Bytes;
+use futures_util::Stream;
+use kez_proto::{
+    Handle, Primary, ServerName, auth,
+    envelope::Signed,
+    headers::X_KEZ_AUTH,
+    http::JSON,
+    mail::{Page, Purged, Sent},
+    registry::Record,
+    server::{Health, ServerInfo},
+};
+use reqwest::{Method, header};
+use serde_json::{json, value::RawValue};
+
+use crate::{Cursor, Error, Identity, transport::Transport};
+
+/// A home server, by its URL. Clones share their connections. Each call gives up after 10 s, and 5 s for connecting; nothing is
+/// retried here.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Transport,
+}
+
+impl Client {
+    /// A client of the server at `url`: `http://host:port` or `https://host`, without a path. Nothing is sent yet.
+    pub fn new(url: &str) -> Result<Self, Error> {
+        Ok(Self { transport: Transport::new(url)? })
+    }
+
+    /// The server's URL, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        self.transport.url()
+    }
+
+    /// Whether the process is alive.
+    pub async fn health(&self) -> Result<Health, Error> {
+        self.get("/v1/healthz").await
+    }
+
+    /// What the server is and takes.
+    pub async fn server(&self) -> Result<ServerInfo, Error> {
+        self.get("/v1/server").await
+    }
+
+    /// Binds a handle. The same envelope may be sent again: it gets the same record.
+    pub async fn register(&self, registration: &Signed) -> Result<Record, Error> {
+        let request = self.transport.request(Method::POST, "/v1/register", &[]).json(registration);
+        self.transport.call(request).await
+    }
+
+    /// The record of a handle.
+    pub async fn lookup(&self, handle: &Handle) -> Result<Record, Error> {
+        self.get(&format!("/v1/u/{handle}")).await
+    }
+
+    /// The record of a key.
+    pub async fn by_primary(&self, primary: &Primary) -> Result<Record, Error> {
+        self.get(&format!("/v1/by-primary/{primary}")).await
+    }
+
+    /// Leaves a message in an inbox. The same envelope may be sent again within the server's duplicate window: it is stored once.
+    pub async fn send(&self, to: &Handle, envelope: &RawValue) -> Result<Sent, Error> {
+        // Written by hand: the envelope must go out to the byte, or a retry would be another message.
+        let body = format!(r#"{{"to":{},"envelope":{}}}"#, json!(to), envelope.get());
+        let request = self
+            .transport
+            .request(Method::POST, "/v1/messages", &[])
+            .header(header::CONTENT_TYPE, JSON)
+            .body(body);
+        self.transport.call(request).await
+    }
+
+    /// A page of mail behind `since`, oldest first; `limit` is at most [`kez_proto::limits::PAGE_MAX`].
+    pub async fn inbox(
+        &self,
+        identity: &Identity,
+        handle: &Handle,
+        since: u64,
+        limit: Option<usize>,
+    ) -> Result<Page, Error> {
+        let (since_text, limit) = (since.to_string(), limit.map(|n| n.to_string()));
+        let mut query = vec![("since", since_text.as_str())];
+        query.extend(limit.as_deref().map(|n| ("limit", n)));
+        let credential = identity.credential(|ts| auth::poll_text(handle, since, ts));
+        let request = self.transport.request(Method::GET, &format!("/v1/inbox/{handle}"), &query);
+        let page: Page = self.transport.call(request.header(X_KEZ_AUTH, credential.0)).await?;
+        // A reader that follows `next` must come to an end.
+        if page.next.is_some_and(|next| next <= since) {
+            return Err(self.transport.protocol(None, "a page of mail points backwards".to_owned()));
+        }
+        Ok(page)
+    }
+
+    /// Deletes mail up to and including `through`, for every device of this person.
+    pub async fn delete(
+        &self,
+        identity: &Identity,
+        server: &ServerName,
+        handle: &Handle,
+        through: u64,
+    ) -> Result<Purged, Error> {
+        let (path, through) = (format!("/v1/inbox/{handle}"), through.to_string());
+        let query = [("through", through.as_str())];
+        let target = self.transport.target(&path, &query);
+        let credential = identity.credential(|ts| auth::request_text(server, "DELETE", &target, b"", ts));
+        self.transport
+            .call(self.transport.request(Method::DELETE, &path, &query).header(X_KEZ_AUTH, credential.0))
+            .await
+    }
+
+    /// Opens the mail stream behind `cursor` and gives its bytes (Server-Sent Events). They end in an error when nothing came for 45 s.
+    /// Most callers want [`crate::listen`], which keeps such a stream.
+    pub async fn open_stream(
+        &self,
+        identity: &Identity,
+        handle: &Handle,
+        cursor: &Cursor,
+    ) -> Result<impl Stream<Item = Result<Bytes, Error>> + use<>, Error> {
+        let query: Vec<_> = cursor.epoch.as_deref().map(|epoch| ("epoch", epoch)).into_iter().collect();
+        let credential = identity.credential(|ts| auth::stream_text(handle, ts));
+        let request = self.transport.request(Method::GET, &format!("/v1/inbox/{handle}/stream"), &query);
+        let request = request.header(X_KEZ_AUTH, credential.0).header("Last-Event-ID", cursor.seq);
+        self.transport.open(request).await
+    }
+
+    /// The error for an answer that isn't ours.
+    pub(crate) fn protocol(&self, detail: String) -> Error {
+        self.transport.protocol(None, detail)
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        self.transport.call(self.transport.request(Method::GET, path, &[])).await
+    }
+}

@@ -1,0 +1,81 @@
+use std::fs;
+
+use async_nats::{ConnectErrorKind, ConnectOptions};
+use kez_proto::subjects::{self, Role};
+use tokio::time::timeout;
+
+use crate::support::{DEADLINE, Server};
+
+#[tokio::test]
+async fn only_those_who_are_named_come_in() {
+    let server = Server::start().await;
+    for role in Role::ALL {
+        server.role(role).await;
+    }
+    let stranger = nkeys::KeyPair::new_user().seed().unwrap();
+    let password = ConnectOptions::with_user_and_password("registry".into(), "registry".into());
+    for options in [ConnectOptions::with_nkey(stranger), ConnectOptions::new(), password] {
+        let error = server.connect(options).await.map(drop).unwrap_err();
+        assert_eq!(error.kind(), ConnectErrorKind::AuthorizationViolation, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn each_role_may_do_what_it_needs_and_no_more() {
+    let server = Server::start().await;
+    let publishers = [
+        (subjects::REGISTRY_LOG, Some(Role::Registry)),
+        ("kez.store.inbox.0.alice", Some(Role::Fanout)),
+        ("$JS.API.STREAM.INFO.KEZ_INBOX_0", Some(Role::Fanout)),
+        ("$JS.API.STREAM.DELETE.KEZ_INBOX_0", None),
+        ("kez.chat.inbox.alice", None),
+        ("$SYS.REQ.SERVER.PING", None),
+    ];
+    for role in Role::ALL {
+        let mut user = server.role(role).await;
+        for (subject, who) in publishers {
+            assert_eq!(user.may_publish(subject).await, who == Some(role), "{role:?} publishes {subject}");
+        }
+        for everything in [">", "*.>", "_INBOX.>", "$JS.>", "kez.>", "kez.store.>"] {
+            assert!(!user.may_publish(everything).await, "{role:?} publishes {everything}");
+            assert!(!user.may_subscribe(everything).await, "{role:?} hears {everything}");
+        }
+        for other in Role::ALL.map(Role::inbox_prefix).into_iter().filter(|p| *p != role.inbox_prefix()) {
+            assert!(!user.may_subscribe(&format!("{other}.>")).await, "{role:?} hears {other}");
+        }
+        let pushes = user.may_subscribe("kez.chat.inbox.alice").await;
+        assert_eq!(pushes, role == Role::Gateway, "{role:?} hears the pushes");
+        for granted in role.permissions(16).subscribe {
+            assert!(user.may_subscribe(&granted).await, "{role:?} hears {granted}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_answers_each_request_once_and_nobody_else() {
+    let server = Server::start().await;
+    let (mut registry, gateway) = (server.role(Role::Registry).await, server.role(Role::Gateway).await);
+    let mut requests = registry.client.subscribe(subjects::REGISTRY_LOOKUP).await.unwrap();
+    // The subscription is known to the server once it has refused what came after it.
+    assert!(!registry.may_publish("kez.store.inbox.0.alice").await);
+    let answering = async {
+        let reply = futures_util::StreamExt::next(&mut requests).await.unwrap().reply.unwrap().to_string();
+        assert!(reply.starts_with("_INBOX_gateway."));
+        let again = (registry.may_publish(&reply).await, registry.may_publish(&reply).await);
+        (again, registry.may_publish(&format!("{reply}x")).await)
+    };
+    let asking = timeout(DEADLINE, gateway.client.request(subjects::REGISTRY_LOOKUP, "".into()));
+    let (((first, second), other), answer) = tokio::join!(answering, asking);
+    answer.unwrap().unwrap();
+    assert_eq!((first, second, other), (true, false, false));
+}
+
+#[tokio::test]
+async fn the_operator_asks_the_system_account() {
+    let server = Server::start().await;
+    let seed = fs::read_to_string(server.keys.sys_seed_file()).unwrap();
+    let sys = server.user(&seed, "_INBOX").await;
+    let answer =
+        timeout(DEADLINE, sys.client.request("$SYS.REQ.SERVER.PING.VARZ", "".into())).await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&answer.payload).contains("\"sync_always\":true"), "{answer:?}");
+}

@@ -1,0 +1,73 @@
+//! The tables that people read.
+
+use std::fmt::Write;
+
+use kez_proto::{
+    Code,
+    error::Action,
+    subjects::{CLIENT_EXPORTS, Role, TABLE},
+};
+
+/// `errors.md`.
+pub fn errors() -> String {
+    let rows = Code::ALL.iter().map(|&code| {
+        let action = match code.action() {
+            Action::Retry => "send it again",
+            Action::SignAgain => "sign anew, once",
+            Action::GiveUp => "change it",
+        };
+        let wait = code.retry_after().map(|s| format!("{s} s")).unwrap_or_default();
+        [
+            format!("`{code}`"),
+            code.status().to_string(),
+            action.into(),
+            wait,
+            code.detail().replace('<', "&lt;"),
+        ]
+    });
+    let intro = "An error is `application/problem+json` with a stable `code`; over NATS it is the header `Nats-Service-Error: <code>: <words>`, \
+                 with the status in `Nats-Service-Error-Code`. The words may change, the codes don't.";
+    let table = table(["code", "status", "what a client does", "after", "words"], rows);
+    format!("<!-- {} -->\n# Errors\n\n{intro}\n\n{table}", super::notice("proto-schemas/src/error.rs"))
+}
+
+/// `SUBJECTS.md`.
+pub fn subjects() -> String {
+    let mut text =
+        format!("<!-- {} -->\n# NATS subjects\n\n", super::notice("proto-schemas/src/subjects.rs"));
+    let rows =
+        TABLE.iter().map(|s| [format!("`{}`", s.subject), s.from.into(), s.to.into(), s.carries.into()]);
+    text += &table(["subject", "from", "to", "carries"], rows);
+    text += "\nAll endpoints are NATS services: `nats micro list` and `$SRV.PING`, `$SRV.INFO`, `$SRV.STATS` find them.\n";
+
+    text += "\n## What each role may do\n\nUsers of the account `KEZ`, each with an nkey of its own. `<p>` stands for each partition of the mail.\n";
+    for role in Role::ALL {
+        // One partition stands for all.
+        let permissions = role.permissions(1);
+        let list = |subjects: &[String]| {
+            let each: Vec<_> =
+                subjects.iter().map(|s| format!("`{}`", s.replace("KEZ_INBOX_0", "KEZ_INBOX_<p>"))).collect();
+            each.join(", ")
+        };
+        text += &format!("\n**{}**\n- publishes {}\n", role.name(), list(&permissions.publish));
+        text += &format!("- subscribes to {}\n", list(&permissions.subscribe));
+        if permissions.allow_responses {
+            text += "- answers each request once, on its reply subject\n";
+        }
+    }
+
+    text += "\n## What users reach\n\nThe account `CHAT` imports these from `KEZ`, and nothing else.\n\n";
+    let rows = CLIENT_EXPORTS.iter().map(|(subject, stream)| {
+        [format!("`{subject}`"), if *stream { "subscribe" } else { "request" }.into()]
+    });
+    text + &table(["subject", "how"], rows)
+}
+
+fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(N));
+    for row in rows {
+        let cells = row.map(|cell| cell.replace('|', "\\|"));
+        writeln!(text, "| {} |", cells.join(" | ")).expect("a string takes all");
+    }
+    text
+}

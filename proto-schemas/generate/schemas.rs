@@ -1,0 +1,150 @@
+//! JSON Schemas (2020-12) of the public wire types.
+
+use kez_proto::{
+    Problem,
+    envelope::{self, Signed},
+    mail::{Message, Page, Purged, Sent},
+    registration::{self, HandleRegistration},
+    registry::Record,
+    server::{Health, ServerInfo},
+    sse::{self, Ready, Resync},
+    webfinger::Jrd,
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema, transform};
+use serde_json::{Map, Value, json};
+
+/// An envelope of any kind: kept to the byte, so the wire types hold it unread.
+type Envelope = Map<String, Value>;
+
+macro_rules! public {
+    ($($name:literal $kind:ty)+) => {
+        /// One file for each type.
+        pub fn files() -> Vec<(String, String)> {
+            vec![$(($name, settings().into_generator().into_root_schema_for::<$kind>())),+].into_iter().map(file).collect()
+        }
+
+        /// All types in one map, which name each other as components of an OpenAPI document do.
+        pub fn components() -> Map<String, Value> {
+            let mut settings = settings();
+            settings.definitions_path = "/components/schemas".into();
+            let mut generator = settings.into_generator();
+            $(generator.subschema_for::<$kind>();)+
+            generator.subschema_for::<Event>();
+            generator.take_definitions(true)
+        }
+    };
+}
+
+public! {
+    "Health" Health
+    "ServerInfo" ServerInfo
+    "Registration" Registration
+    "Record" Record
+    "Jrd" Jrd
+    "Send" Send
+    "Sent" Sent
+    "Message" Message<Envelope>
+    "Page" Page<Message<Envelope>>
+    "Purged" Purged
+    "Ready" Ready
+    "Resync" Resync
+    "Problem" Problem
+}
+
+fn file((name, mut schema): (&str, Schema)) -> (String, String) {
+    assert_eq!(schema.get("title"), Some(&json!(name)));
+    schema.insert("$comment".into(), super::notice("proto-schemas/src").into());
+    (format!("{}/{name}.json", super::SCHEMAS), format!("{:#}\n", schema.as_value()))
+}
+
+fn settings() -> SchemaSettings {
+    SchemaSettings::draft2020_12()
+        .with_transform(transform::RecursiveTransform(plain_words))
+        .with_transform(transform::RecursiveTransform(absent_never_null))
+}
+
+/// Links of the Rust documentation mean nothing here: ``[`crate::server::ServerInfo::epoch`]`` becomes `` `ServerInfo.epoch` ``.
+fn plain_words(schema: &mut Schema) {
+    let Some(Value::String(text)) = schema.get_mut("description") else { return };
+    let mut plain = String::new();
+    let mut parts = text.split("[`");
+    plain.extend(parts.next());
+    for part in parts {
+        let (link, rest) = part.split_once("`]").unwrap_or((part, ""));
+        let names: Vec<_> = link.split("::").skip_while(|n| n.starts_with(char::is_lowercase)).collect();
+        plain += &format!("`{}`{rest}", names.join("."));
+    }
+    *text = plain;
+}
+
+/// An optional member is left out of the JSON, never `null`.
+fn absent_never_null(schema: &mut Schema) {
+    let Some(Value::Array(types)) = schema.get("type") else { return };
+    if let [kind, null] = &types[..]
+        && null == "null"
+    {
+        let kind = kind.clone();
+        schema.insert("type".into(), kind);
+    }
+}
+
+/// A registration envelope, with the values that are fixed for it.
+enum Registration {}
+
+impl JsonSchema for Registration {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Registration".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = <Signed<HandleRegistration>>::json_schema(generator);
+        set(schema.pointer_mut("/properties"), "kez", json!(registration::TAG));
+        let parts = generator.definitions_mut();
+        set(parts["HandleRegistration"].pointer_mut("/properties"), "type", json!(registration::TYPE));
+        set(parts["HandleRegistration"].pointer_mut("/properties"), "version", json!(1));
+        set(parts["Signature"].pointer_mut("/properties"), "alg", json!(envelope::ED25519_JCS));
+        let words = "Binds a handle to a primary; what is signed is the RFC 8785 form of `payload`.";
+        schema.insert("description".into(), words.into());
+        schema
+    }
+}
+
+/// Fixes a member's value.
+fn set(properties: Option<&mut Value>, member: &str, value: Value) {
+    *properties.and_then(|p| p.get_mut(member)).expect("the wire type has this member") =
+        json!({ "const": value });
+}
+
+/// Body of `POST /v1/messages`. The wire type borrows its envelope; this one only describes it.
+#[derive(JsonSchema)]
+#[schemars(description = "A message to leave in an inbox.")]
+#[allow(dead_code, reason = "described, never made")]
+struct Send {
+    /// The recipient's handle.
+    to: kez_proto::Handle,
+    /// Any JSON object, kept to the byte; sealed, so that the server can't look inside.
+    envelope: Envelope,
+}
+
+/// The events of a stream, as a client's parser of `text/event-stream` gives them.
+enum Event {}
+
+impl JsonSchema for Event {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Event".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let event = |name: &str, data: Schema| json!({ "type": "object", "properties": { "event": { "const": name }, "data": data } });
+        let mut message = event(sse::MESSAGE, generator.subschema_for::<Message<Envelope>>());
+        message["properties"]["id"] =
+            json!({ "type": "integer", "description": "the message's `seq`, for `Last-Event-ID`" });
+        json_schema!({
+            "description": "One event; `data` is JSON.",
+            "oneOf": [
+                message,
+                event(sse::READY, generator.subschema_for::<Ready>()),
+                event(sse::RESYNC, generator.subschema_for::<Resync>()),
+                event(sse::PING, json_schema!({ "description": "empty", "const": "" })),
+            ]
+        })
+    }
+}

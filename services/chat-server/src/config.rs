@@ -1,0 +1,60 @@
+//! The command line: the services' own flags together, the data folder, and the nats-server.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use kez_kit::life::{Config, ProcessArgs};
+
+/// kez-chat-server: a Kez Chat home server in one process: handle registry, mail, HTTP and SSE, with a nats-server that it starts, watches and stops.
+///
+/// Example: kez-chat-server --server chat.example.org --db /var/lib/kez-chat
+///
+/// Exit codes: 0 stopped in order, 1 internal error, 2 configuration, 10 a port is in use, 11 the data folder is in use by another instance,
+/// 12 nats-server is missing, too old or doesn't start, 13 a disk that is full or can't be written, 14 the data is of a deployment with another server name.
+#[derive(Parser, Debug)]
+#[command(name = "kez-chat-server", version, max_term_width = 100)]
+pub struct Arguments {
+    /// Folder of everything that this server keeps: the message broker's streams and keys, and the index of handles. Made if it isn't there.
+    #[arg(long, env = "KEZ_CHAT_DB", value_name = "FOLDER", default_value = "kez-chat.db")]
+    pub db: PathBuf,
+    /// What the deployment is.
+    #[command(flatten)]
+    pub deployment: kez_registry::DeploymentArgs,
+    /// The public door.
+    #[command(flatten)]
+    pub gateway: kez_gateway::Args,
+    /// Mail.
+    #[command(flatten)]
+    pub fanout: kez_fanout::Args,
+    /// Use this NATS (servers separated by commas) instead of starting a nats-server. It must have JetStream and the accounts that nats/ describes,
+    /// with the keys in <FOLDER>/nats/keys.
+    #[arg(long, env = "KEZ_CHAT_NATS_URL", value_name = "URL", value_delimiter = ',')]
+    pub nats_url: Option<Vec<String>>,
+    /// Where the nats-server that is started listens [default: 127.0.0.1:4222, or a free port of 127.0.0.1 if that is taken].
+    #[arg(long, env = "KEZ_CHAT_NATS_BIND", value_name = "ADDRESS", conflicts_with = "nats_url")]
+    pub nats_bind: Option<SocketAddr>,
+    /// The nats-server to start [default: nats-server on the PATH]; 2.14.3 or newer.
+    #[arg(long, env = "KEZ_NATS_SERVER", value_name = "FILE")]
+    pub nats_server: Option<PathBuf>,
+    /// The process.
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}
+
+impl Config for Arguments {
+    fn process(&self) -> &ProcessArgs {
+        &self.process
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_fits_together() {
+        Arguments::command().debug_assert();
+    }
+}

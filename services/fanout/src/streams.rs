@@ -1,0 +1,95 @@
+//! The inbox streams: created once, and brought to the configured limits at every start.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    ErrorCode,
+    context::{CreateStreamError, CreateStreamErrorKind, GetStreamErrorKind},
+    stream::{Config as StreamConfig, DiscardPolicy, Republish},
+};
+use kez_kit::{
+    Failure, Kind, Life, Nats,
+    retry::{Attempt, until_done},
+};
+use kez_proto::{Deployment, subjects};
+
+use crate::Config;
+
+/// Waits for the deployment, which a registry creates, and makes its inbox streams what the configuration says.
+pub async fn ensure(config: &Config, nats: &Nats, life: &Life) -> Result<Deployment, Failure> {
+    let deployment = until_done(life, "reading the deployment", async || deployment(nats).await).await?;
+    for p in 0..deployment.partitions {
+        let wanted = stream(config, p, deployment.partitions);
+        until_done(life, "creating the inbox streams", async || ensure_stream(nats, &wanted).await).await?;
+    }
+    Ok(deployment)
+}
+
+async fn deployment(nats: &Nats) -> Result<Deployment, Attempt> {
+    match nats.jetstream.get_stream(subjects::REGISTRY_STREAM).await {
+        Ok(stream) => Deployment::from_metadata(&stream.cached_info().config.metadata).ok_or_else(|| {
+            let message = format!("the stream {} in this NATS isn't of Kez Chat; give Kez Chat an account of its own", subjects::REGISTRY_STREAM);
+            Attempt::Fail(Failure::new(Kind::Deployment, message))
+        }),
+        Err(e) if matches!(e.kind(), GetStreamErrorKind::JetStream(_)) => Err(Attempt::Again("no registry has created the deployment yet".into())),
+        Err(e) => Err(Attempt::Again(format!("JetStream doesn't answer: {e}"))),
+    }
+}
+
+fn stream(config: &Config, p: u16, partitions: u16) -> StreamConfig {
+    let store = subjects::store_of_partition(p);
+    let no_limit = |n: i64| if n == 0 { -1 } else { n };
+    StreamConfig {
+        name: subjects::inbox_stream(p),
+        description: Some("mail of one partition of the handles".into()),
+        republish: Some(Republish { source: store.clone(), destination: subjects::INBOX_FROM_STORE.into(), headers_only: false }),
+        subjects: vec![store],
+        max_messages: -1,
+        max_messages_per_subject: no_limit(config.inbox_messages.into()),
+        max_bytes: no_limit((config.store_bytes / u64::from(partitions)) as i64),
+        max_age: Duration::from_secs(u64::from(config.mail_days) * 86_400),
+        // Full means refused, never that older mail vanishes.
+        discard: DiscardPolicy::New,
+        discard_new_per_subject: config.inbox_messages > 0,
+        duplicate_window: config.duplicate_window.max(Duration::from_millis(100)),
+        num_replicas: config.replicas,
+        allow_direct: true,
+        deny_delete: true,
+        max_consumers: -1,
+        ..Default::default()
+    }
+}
+
+async fn ensure_stream(nats: &Nats, wanted: &StreamConfig) -> Result<(), Attempt> {
+    // The same configuration again is a success; another one is an update.
+    match nats.jetstream.create_stream(wanted).await {
+        Ok(_) => Ok(()),
+        Err(e) if jetstream_code(&e) == Some(ErrorCode::STREAM_NAME_EXIST) => {
+            tracing::info!(stream = wanted.name, "applying changed limits");
+            nats.jetstream.update_stream(wanted).await.map(drop).map_err(|e| attempt(&e))
+        }
+        Err(e) => Err(attempt(&e)),
+    }
+}
+
+fn jetstream_code(e: &CreateStreamError) -> Option<ErrorCode> {
+    match e.kind() {
+        CreateStreamErrorKind::JetStream(e) => Some(e.error_code()),
+        _ => None,
+    }
+}
+
+fn attempt(e: &CreateStreamError) -> Attempt {
+    /// No peers or storage for a replicated stream yet: a cluster that is still forming says so, too.
+    const NO_PEERS: u64 = 10005;
+    match jetstream_code(e) {
+        Some(ErrorCode::STORAGE_RESOURCES_EXCEEDED | ErrorCode::INSUFFICIENT_RESOURCES) => {
+            let message = "NATS hasn't enough storage to set aside for mail; free some disk, or lower --store-bytes (KEZ_CHAT_STORE_BYTES)";
+            Attempt::Fail(Failure::new(Kind::Disk, message))
+        }
+        Some(code) if code.0 != NO_PEERS && matches!(e.kind(), CreateStreamErrorKind::JetStream(ref j) if j.code() == 400) => {
+            Attempt::Fail(Failure::new(Kind::Deployment, format!("NATS refused an inbox stream: {e}")))
+        }
+        _ => Attempt::Again(e.to_string()),
+    }
+}

@@ -1,0 +1,108 @@
+//! The routes that are one request and one answer.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use kez_proto::{
+    Code,
+    auth::Credential,
+    headers::X_KEZ_AUTH,
+    limits, mail,
+    registry::{ByPrimary, Lookup, Record},
+    server::{Description, Health, ServerInfo},
+    subjects,
+    webfinger::{self, Jrd, Query},
+};
+use url::form_urlencoded;
+
+use crate::{
+    Gateway,
+    ask::{body, json},
+    refusal::Refusal,
+};
+
+type Answer = Result<Response, Refusal>;
+type Gate = State<Arc<Gateway>>;
+
+pub async fn healthz(State(gateway): Gate) -> Json<Health> {
+    Json(Health { status: "ok".into(), server: gateway.config.server.clone(), version: env!("CARGO_PKG_VERSION").into() })
+}
+
+pub async fn server(State(gateway): Gate) -> Result<Json<ServerInfo>, Refusal> {
+    let answer = gateway.ask(subjects::FANOUT_DESCRIBE, "").await?;
+    let Description { server, epoch, limits } = serde_json::from_slice(&answer).map_err(|_| Code::Internal)?;
+    let features = ["register", "webfinger", "inbox", "sse"].map(String::from).to_vec();
+    Ok(Json(ServerInfo { name: server, version: env!("CARGO_PKG_VERSION").into(), epoch, limits, features }))
+}
+
+pub async fn register(State(gateway): Gate, request: Body) -> Answer {
+    let envelope = body(request, limits::REGISTRATION_BYTES).await?;
+    Ok(json(StatusCode::CREATED, gateway.ask(subjects::REGISTRY_REGISTER, envelope).await?))
+}
+
+pub async fn lookup(State(gateway): Gate, Path(handle): Path<String>) -> Answer {
+    Ok(json(StatusCode::OK, gateway.ask_json(subjects::REGISTRY_LOOKUP, &Lookup { handle }).await?))
+}
+
+pub async fn by_primary(State(gateway): Gate, Path(primary): Path<String>) -> Answer {
+    Ok(json(StatusCode::OK, gateway.ask_json(subjects::REGISTRY_BY_PRIMARY, &ByPrimary { primary }).await?))
+}
+
+pub async fn webfinger(State(gateway): Gate, RawQuery(query): RawQuery) -> Answer {
+    let config = &gateway.config;
+    let Query { handle, rels } = Query::parse(query.as_deref().unwrap_or_default(), &config.server)?;
+    let answer = gateway.ask_json(subjects::REGISTRY_LOOKUP, &Lookup { handle: handle.to_string() }).await?;
+    let record: Record = serde_json::from_slice(&answer).map_err(|_| Code::Internal)?;
+    let jrd = serde_json::to_vec(&Jrd::new(&record, &config.public_url, &rels)).map_err(|_| Code::Internal)?;
+    Ok(([(header::CONTENT_TYPE, webfinger::JRD_JSON)], jrd).into_response())
+}
+
+pub async fn send(State(gateway): Gate, request: Body) -> Answer {
+    let message = body(request, limits::ENVELOPE_BYTES + limits::SEND_OVERHEAD_BYTES).await?;
+    Ok(json(StatusCode::CREATED, gateway.ask(subjects::FANOUT_SEND, message).await?))
+}
+
+pub async fn inbox(State(gateway): Gate, Path(handle): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    let query = query.unwrap_or_default();
+    let since = number(&query, "since")?.unwrap_or(0);
+    let limit = match number(&query, "limit")? {
+        None => limits::PAGE_DEFAULT,
+        Some(n @ 1..) => usize::try_from(n).unwrap_or(limits::PAGE_MAX).min(limits::PAGE_MAX),
+        Some(0) => return Err(Code::InvalidParameter.into()),
+    };
+    let auth = mail::ReadAuth::Poll(credential(&headers)?);
+    Ok(json(StatusCode::OK, gateway.ask_json(subjects::FANOUT_HISTORY, &mail::History { handle, since, limit, auth }).await?))
+}
+
+pub async fn delete(State(gateway): Gate, Path(handle): Path<String>, uri: Uri, headers: HeaderMap) -> Answer {
+    let target = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let auth = credential(&headers)?;
+    Ok(json(StatusCode::OK, gateway.ask_json(subjects::FANOUT_ACK, &mail::Ack { handle, target, auth }).await?))
+}
+
+/// The caller's signature from the header, as it is.
+pub fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Code> {
+    let value = headers.get(X_KEZ_AUTH);
+    value.map(|v| v.to_str().map(|v| Credential(v.to_owned())).map_err(|_| Code::MalformedAuth)).transpose()
+}
+
+/// A query parameter's values.
+pub fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = std::borrow::Cow<'q, str>> {
+    form_urlencoded::parse(query.as_bytes()).filter(move |(n, _)| n == name).map(|(_, value)| value)
+}
+
+/// A number from the query; absent is none, repeated or malformed is `invalid_parameter`.
+pub fn number(query: &str, name: &str) -> Result<Option<u64>, Code> {
+    let mut values = values(query, name);
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.parse().map(Some).map_err(|_| Code::InvalidParameter),
+        _ => Err(Code::InvalidParameter),
+    }
+}

@@ -1,0 +1,160 @@
+//! Limits per client address. Each gateway counts for itself.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::request::Parts,
+    middleware::Next,
+    response::Response,
+};
+use axum_client_ip::ClientIp;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
+use kez_kit::task;
+use kez_proto::{Code, Problem};
+
+use crate::{Config, Gateway, refusal::Refusal};
+
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Requests,
+    Sends,
+    Registrations,
+}
+
+type Limiter = Option<Arc<DefaultKeyedRateLimiter<IpAddr>>>;
+
+/// All counters.
+pub struct Rates {
+    requests: Limiter,
+    sends: Limiter,
+    registrations: Limiter,
+    streams: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    streams_limit: u32,
+}
+
+impl Rates {
+    /// Counters that forget idle addresses.
+    pub fn start(config: &Config) -> Self {
+        let limits = &config.limits;
+        let limiter = |count: u32, quota: fn(NonZeroU32) -> Quota| -> Limiter {
+            let limiter = Arc::new(RateLimiter::keyed(quota(NonZeroU32::new(count)?)));
+            let weak = Arc::downgrade(&limiter);
+            task::spawn("rate-forget", async move {
+                loop {
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                    let Some(limiter) = weak.upgrade() else { return };
+                    limiter.retain_recent();
+                    limiter.shrink_to_fit();
+                }
+            });
+            Some(limiter)
+        };
+        Self {
+            requests: limiter(limits.limit_requests, Quota::per_minute),
+            sends: limiter(limits.limit_sends, Quota::per_minute),
+            registrations: limiter(limits.limit_registrations, Quota::per_hour),
+            streams: Arc::default(),
+            streams_limit: limits.limit_streams,
+        }
+    }
+
+    fn check(&self, kind: Kind, ip: IpAddr) -> Result<(), Refusal> {
+        let (limiter, what) = match kind {
+            Kind::Requests => (&self.requests, "requests"),
+            Kind::Sends => (&self.sends, "messages"),
+            Kind::Registrations => (&self.registrations, "registrations"),
+        };
+        let Some(limiter) = limiter else { return Ok(()) };
+        limiter.check_key(&ip).map_err(|until| {
+            let wait = until.wait_time_from(limiter.clock().now());
+            let mut problem = Problem::new(Code::RateLimited, format!("too many {what} from this address"));
+            problem.retry_after = Some(wait.as_secs() as u32 + 1);
+            Refusal(problem)
+        })
+    }
+
+    /// Counts an open stream until the place is dropped.
+    pub fn stream(&self, ip: IpAddr) -> Result<StreamPlace, Refusal> {
+        let mut open = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(ip).or_default();
+        if self.streams_limit > 0 && *count >= self.streams_limit {
+            let detail = format!("{} streams are open from this address, which is the limit", *count);
+            return Err(Problem::new(Code::RateLimited, detail).into());
+        }
+        *count += 1;
+        Ok(StreamPlace { ip, streams: self.streams.clone() })
+    }
+}
+
+/// A counted stream.
+pub struct StreamPlace {
+    ip: IpAddr,
+    streams: Arc<Mutex<HashMap<IpAddr, u32>>>,
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        let mut open = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.ip);
+            }
+        }
+    }
+}
+
+/// Whom a request counts against: an IPv4 address, or the /64 that one IPv6 customer has.
+pub struct Client(pub IpAddr);
+
+impl FromRequestParts<Arc<Gateway>> for Client {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Refusal> {
+        parts.extensions.insert(gateway.config.client_ip_source.clone());
+        match ClientIp::from_request_parts(parts, gateway).await {
+            Ok(ClientIp(ip)) => Ok(Self(network(ip))),
+            Err(_) => {
+                let source = &gateway.config.client_ip_source;
+                tracing::warn!(%source, "a request came without the client address that --client-ip-source names; is every request sent through the proxy?");
+                Err(Code::Internal.into())
+            }
+        }
+    }
+}
+
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+/// Middleware: counts a request, or refuses it with `rate_limited`.
+pub async fn limit(State((gateway, kind)): State<(Arc<Gateway>, Kind)>, request: Request, next: Next) -> Result<Response, Refusal> {
+    let (mut parts, body) = request.into_parts();
+    let Client(ip) = Client::from_request_parts(&mut parts, &gateway).await?;
+    gateway.rates.check(kind, ip)?;
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_ipv6_customer_is_one_address() {
+        let of = |s: &str| network(s.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(of("192.0.2.1"), "192.0.2.1");
+    }
+}

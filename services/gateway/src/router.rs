@@ -1,0 +1,44 @@
+//! The route table. [`kez_proto::http::ROUTES`] is the same as a document; a test compares them.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    http::{HeaderName, Method, header},
+    middleware::from_fn_with_state,
+    routing::{get, post},
+};
+use kez_proto::headers::X_KEZ_AUTH;
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::{Gateway, handlers, page, rate, refusal, stream};
+
+/// The whole public surface.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    let limited = |kind: rate::Kind| from_fn_with_state((gateway.clone(), kind), rate::limit);
+    // A browser client of another origin may use the API: nothing here trusts a cookie.
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, HeaderName::from_static(X_KEZ_AUTH), HeaderName::from_static("last-event-id")])
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(Duration::from_secs(3600));
+    Router::new()
+        .route("/v1/healthz", get(handlers::healthz))
+        .route("/v1/server", get(handlers::server))
+        .route("/v1/register", post(handlers::register).layer(limited(rate::Kind::Registrations)))
+        .route("/v1/u/{handle}", get(handlers::lookup))
+        .route("/v1/by-primary/{primary}", get(handlers::by_primary))
+        .route("/.well-known/webfinger", get(handlers::webfinger))
+        .route("/v1/messages", post(handlers::send).layer(limited(rate::Kind::Sends)))
+        .route("/v1/inbox/{handle}", get(handlers::inbox).delete(handlers::delete))
+        .route("/v1/inbox/{handle}/stream", get(stream::open))
+        .route("/v1/{*rest}", get(refusal::not_found).fallback(refusal::not_found))
+        .route("/internal/{*rest}", get(refusal::not_found).fallback(refusal::not_found))
+        .route("/.well-known/{*rest}", get(refusal::not_found).fallback(refusal::not_found))
+        .method_not_allowed_fallback(refusal::method_not_allowed)
+        .fallback_service(page::service(&gateway.config))
+        .layer(limited(rate::Kind::Requests))
+        .layer(cors)
+        .with_state(gateway)
+}

@@ -1,0 +1,176 @@
+//! The connection to NATS: made with the service's own nkey, kept for ever, and honest about being away.
+
+use std::{fmt, io, path::PathBuf, time::Duration};
+
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, RequestErrorKind, connection::State, jetstream};
+use bytes::Bytes;
+use clap::Args;
+use kez_proto::{Code, Problem, headers, limits};
+use tokio::sync::watch;
+
+use crate::{Failure, Kind, Life};
+
+/// Where NATS is and who we are there.
+#[derive(Args, Clone, Debug)]
+pub struct NatsArgs {
+    /// NATS servers, separated by commas.
+    #[arg(long, env = "KEZ_CHAT_NATS_URL", value_name = "URL", value_delimiter = ',', default_value = "nats://127.0.0.1:4222")]
+    pub nats_url: Vec<String>,
+    /// File with the seed of this service's nkey (SU…); without one it connects without credentials, which only a NATS for trials allows.
+    #[arg(long, env = "KEZ_CHAT_NATS_NKEY", value_name = "FILE")]
+    pub nats_nkey: Option<PathBuf>,
+}
+
+/// A connection. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Nats {
+    /// The client.
+    pub client: Client,
+    /// JetStream over it, with our deadline.
+    pub jetstream: jetstream::Context,
+    connections: watch::Receiver<u64>,
+}
+
+/// Why a request got no answer.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// Not connected, nobody there, or no answer in time.
+    Away(String),
+    /// The service answered with an error.
+    Refused(Problem),
+}
+
+impl From<Unanswered> for Problem {
+    fn from(e: Unanswered) -> Self {
+        match e {
+            Unanswered::Away(why) => {
+                tracing::debug!(why, "a request got no answer");
+                Code::Unavailable.into()
+            }
+            Unanswered::Refused(problem) => problem,
+        }
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unanswered::Away(why) => f.write_str(why),
+            Unanswered::Refused(problem) => problem.fmt(f),
+        }
+    }
+}
+
+impl Nats {
+    /// Connects as `name`, with replies under `inbox_prefix`, and a gate in `life`. Tries until it succeeds or the process stops; only a seed file
+    /// that can't be read is a failure. `capacity` is how many messages may wait in one subscription before the connection drops some.
+    pub async fn connect(args: &NatsArgs, name: &'static str, inbox_prefix: &str, capacity: usize, life: &Life) -> Result<Self, Failure> {
+        let seed = args.nats_nkey.as_ref().map(|file| {
+            let unreadable = |e: io::Error| Failure::new(Kind::Configuration, format!("can't read the nkey seed {}: {e}", file.display()));
+            std::fs::read_to_string(file).map(|s| s.trim().to_owned()).map_err(unreadable)
+        });
+        let seed = seed.transpose()?;
+        let gate = life.ready.gate(name);
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let (sender, connections) = watch::channel(0u64);
+            let events = gate.clone();
+            let options = ConnectOptions::new()
+                .name(name)
+                .custom_inbox_prefix(inbox_prefix)
+                .subscription_capacity(capacity)
+                .request_timeout(Some(limits::SERVICE_DEADLINE))
+                .ping_interval(Duration::from_secs(10))
+                .reconnect_delay_callback(|attempt| Duration::from_millis((50u64 << attempt.min(5)).min(1000)))
+                .event_callback(move |event| {
+                    let (sender, gate) = (sender.clone(), events.clone());
+                    async move {
+                        match event {
+                            Event::Connected => {
+                                gate.open();
+                                sender.send_modify(|n| *n += 1);
+                            }
+                            Event::Disconnected => gate.close("NATS is away"),
+                            Event::SlowConsumer(_) => tracing::debug!("a subscription overflowed"),
+                            other => tracing::warn!(%other, "NATS"),
+                        }
+                    }
+                });
+            let options = match &seed {
+                Some(seed) => options.nkey(seed.clone()),
+                None => options,
+            };
+            match options.connect(&args.nats_url).await {
+                Ok(client) => {
+                    let mut jetstream = jetstream::new(client.clone());
+                    jetstream.set_timeout(limits::SERVICE_DEADLINE);
+                    gate.open();
+                    return Ok(Self { client, jetstream, connections });
+                }
+                Err(e) if e.kind() == ConnectErrorKind::AuthorizationViolation => {
+                    gate.close("NATS refused the nkey");
+                    tracing::warn!(urls = ?args.nats_url, "NATS refused this service's nkey; trying again");
+                }
+                Err(e) => {
+                    gate.close("NATS can't be reached");
+                    tracing::info!(urls = ?args.nats_url, error = %e, "NATS can't be reached yet; trying again");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
+                () = life.shutdown.cancelled() => return Err(Failure::new(Kind::Stopped, "stopped before NATS could be reached")),
+            }
+        }
+    }
+
+    /// Whether the connection is up.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Changes with every new connection after the first; what was told in between may have been missed.
+    pub fn connections(&self) -> watch::Receiver<u64> {
+        self.connections.clone()
+    }
+
+    /// Asks a service and waits at most `deadline`. Fails at once while NATS is away: a request isn't queued for later.
+    pub async fn request(&self, subject: impl Into<String>, payload: Bytes, deadline: Duration) -> Result<Message, Unanswered> {
+        let answer = self.request_with_headers(subject, HeaderMap::new(), payload, deadline).await?;
+        match header(answer.headers.as_ref(), headers::NATS_SERVICE_ERROR) {
+            Some(text) => Err(Unanswered::Refused(Problem::from_service_error(text))),
+            None => Ok(answer),
+        }
+    }
+
+    /// The same with headers, for JetStream, which puts its errors into the answer's body.
+    pub async fn request_with_headers(
+        &self,
+        subject: impl Into<String>,
+        headers: HeaderMap,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Result<Message, Unanswered> {
+        let subject = subject.into();
+        if !self.is_connected() {
+            return Err(Unanswered::Away("NATS is away".into()));
+        }
+        let mut request = async_nats::Request::new().payload(payload).timeout(Some(deadline));
+        if !headers.is_empty() {
+            request = request.headers(headers);
+        }
+        // The library's own timeout starts when the request is sent, and sending waits while the connection is full.
+        match tokio::time::timeout(deadline, self.client.send_request(subject.clone(), request)).await {
+            Ok(Ok(message)) => Ok(message),
+            Ok(Err(e)) => {
+                let why = if e.kind() == RequestErrorKind::NoResponders { "nobody answers" } else { "no answer" };
+                Err(Unanswered::Away(format!("{subject}: {why}: {e}")))
+            }
+            Err(_) => Err(Unanswered::Away(format!("{subject}: no answer in {deadline:?}"))),
+        }
+    }
+}
+
+/// A header as the server set it: the last value, since a publisher may have put a forged one before.
+pub fn header<'a>(headers: Option<&'a HeaderMap>, name: &'static str) -> Option<&'a str> {
+    headers?.get_last(name).map(|v| v.as_str())
+}

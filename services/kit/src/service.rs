@@ -1,0 +1,91 @@
+//! A NATS service (ADR-32): endpoints in a queue group, a task per request, errors in the service headers, and an end that finishes what is under way.
+
+use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
+
+use async_nats::service::{Request, Service as NatsService, ServiceExt};
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+use kez_proto::{Code, Problem};
+use tokio_util::task::TaskTracker;
+
+use crate::{Failure, Nats, task};
+
+type Answer = Pin<Box<dyn Future<Output = Result<Bytes, Problem>> + Send>>;
+type Handler = Arc<dyn Fn(Bytes) -> Answer + Send + Sync>;
+
+/// Requests in one endpoint's hands at once; more wait in the subscription.
+const CONCURRENCY: usize = 4096;
+
+/// A running service.
+pub struct Service {
+    service: NatsService,
+    requests: TaskTracker,
+    nats: Nats,
+}
+
+impl Service {
+    /// Registers a service without endpoints.
+    pub async fn start(nats: &Nats, name: &str, description: &str) -> Result<Self, Failure> {
+        let service = nats.client.service_builder().description(description).start(name, env!("CARGO_PKG_VERSION")).await;
+        let service = service.map_err(|e| Failure::internal(format_args!("can't register {name}: {e}")))?;
+        Ok(Self { service, requests: TaskTracker::new(), nats: nats.clone() })
+    }
+
+    /// Answers `subject` with `handler`, concurrently. A handler that panics answers `internal`.
+    pub async fn endpoint<F>(&self, subject: &'static str, handler: impl Fn(Bytes) -> F + Send + Sync + 'static) -> Result<(), Failure>
+    where
+        F: Future<Output = Result<Bytes, Problem>> + Send + 'static,
+    {
+        let endpoint = self.service.endpoint_builder().name(subject.replace('.', "-")).add(subject).await;
+        let endpoint = endpoint.map_err(|e| Failure::internal(format_args!("can't serve {subject}: {e}")))?;
+        let handler: Handler = Arc::new(move |payload| Box::pin(handler(payload)));
+        let requests = self.requests.clone();
+        task::spawn("endpoint", async move {
+            endpoint
+                .for_each_concurrent(CONCURRENCY, |request| {
+                    let answer = task::spawn("request", requests.track_future(answer(request, subject, handler.clone())));
+                    async move { drop(answer.await) }
+                })
+                .await;
+        });
+        Ok(())
+    }
+
+    /// Takes no more requests, and waits until those taken are answered, at most `drain`.
+    pub async fn stop(self, drain: Duration) {
+        if let Err(error) = self.service.stop().await {
+            tracing::debug!(%error, "stopping a service");
+        }
+        let _ = self.nats.client.flush().await;
+        self.requests.close();
+        if tokio::time::timeout(drain, self.requests.wait()).await.is_err() {
+            tracing::warn!(left = self.requests.len(), "requests were still under way at the end of the drain window");
+        }
+        let _ = self.nats.client.flush().await;
+    }
+}
+
+async fn answer(request: Request, subject: &'static str, handler: Handler) {
+    let outcome = AssertUnwindSafe(handler(request.message.payload.clone())).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|_| {
+        tracing::error!(subject, "a request handler panicked");
+        Err(Code::Internal.into())
+    });
+    let outcome = outcome.map_err(|problem| {
+        tracing::debug!(subject, %problem, "refused");
+        async_nats::service::error::Error { status: problem.to_service_error(), code: problem.status.into() }
+    });
+    if let Err(error) = request.respond(outcome).await {
+        tracing::warn!(subject, %error, "an answer couldn't be sent");
+    }
+}
+
+/// Decodes a request; `malformed_json` if it isn't one.
+pub fn decode<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(payload).map_err(|e| Problem::new(Code::MalformedJson, format!("{}: {e}", Code::MalformedJson.detail())))
+}
+
+/// Encodes an answer.
+pub fn encode<T: serde::Serialize>(answer: &T) -> Result<Bytes, Problem> {
+    serde_json::to_vec(answer).map(Bytes::from).map_err(|e| Problem::new(Code::Internal, e.to_string()))
+}

@@ -1,0 +1,104 @@
+//! What is asked of a registration before it is logged, and how its outcome is read afterwards. The log's readers decide alone; admission
+//! keeps out what they would refuse, and what may change with configuration or time.
+
+use kez_proto::{
+    Code, Problem, ServerName, Timestamp, limits,
+    registration::Registration,
+    registry::{Binding, Bindings, conflict},
+};
+
+/// A registration that may go on.
+#[derive(Debug)]
+pub enum Admission {
+    /// This very envelope bound the handle before: a retry, answered alike however old it is.
+    Known(Binding),
+    /// To be logged.
+    New(Registration),
+}
+
+/// Checks an envelope's bytes against the index and the service's clock.
+pub fn admit<B>(state: &B, server: &ServerName, bytes: &[u8], now: Timestamp) -> Result<Admission, Problem>
+where
+    B: Bindings<Error: Into<Problem>>,
+{
+    // Before anything is parsed.
+    if bytes.len() > limits::REGISTRATION_BYTES {
+        return Err(Code::TooLarge.into());
+    }
+    let registration = Registration::verify(bytes, server)?;
+    if let Some(binding) = bound(state, &registration)? {
+        return Ok(Admission::Known(binding));
+    }
+    registration.check_fresh(now)?;
+    if registration.handle.is_reserved() {
+        return Err(Code::ReservedHandle.into());
+    }
+    match conflict(state, &registration).map_err(Into::into)? {
+        Some(code) => Err(code.into()),
+        None => Ok(Admission::New(registration)),
+    }
+}
+
+/// What became of a registration once the index has applied it. The only rule that can still have refused it without a trace is the one
+/// about the stream's clock.
+pub fn outcome<B>(state: &B, registration: &Registration) -> Result<Binding, Problem>
+where
+    B: Bindings<Error: Into<Problem>>,
+{
+    match bound(state, registration)? {
+        Some(binding) => Ok(binding),
+        None => {
+            Err(conflict(state, registration).map_err(Into::into)?.unwrap_or(Code::StaleTimestamp).into())
+        }
+    }
+}
+
+/// The handle's binding if this very envelope made it.
+fn bound<B>(state: &B, registration: &Registration) -> Result<Option<Binding>, Problem>
+where
+    B: Bindings<Error: Into<Problem>>,
+{
+    let binding = state.by_handle(&registration.handle).map_err(Into::into)?;
+    Ok(binding.filter(|b| b.digest == registration.digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        index::Index,
+        testing::{NOW, Person, entry, genesis, log},
+    };
+
+    #[test]
+    fn who_is_let_in_and_what_became_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = Index::open(dir.path(), &log("e1", 0)).unwrap().unwrap();
+        let (alice, server) = (Person::new(1, "alice"), "kez.lat".parse().unwrap());
+        index.apply(&[genesis(1), entry(2, &alice.registration())]).unwrap();
+
+        let at =
+            |seconds: i64| Timestamp::from_unix(NOW.parse::<Timestamp>().unwrap().unix() + seconds).unwrap();
+        let admit = |person: &Person, now| admit(&index, &server, &person.registration(), now);
+        let code = |outcome: Result<Admission, Problem>| outcome.unwrap_err().code;
+        assert!(matches!(admit(&alice, at(86_400)), Ok(Admission::Known(b)) if b.handle == alice.handle));
+        assert!(matches!(admit(&Person::new(2, "bobby"), at(300)), Ok(Admission::New(_))));
+        assert_eq!(code(admit(&Person::new(2, "bobby"), at(301))), Code::StaleTimestamp);
+        assert_eq!(code(admit(&Person::new(2, "alice"), at(0))), Code::HandleTaken);
+        assert_eq!(code(admit(&Person::new(1, "alice-2"), at(0))), Code::PrimaryTaken);
+        assert_eq!(code(admit(&Person::new(2, "admin"), at(0))), Code::ReservedHandle);
+        assert_eq!(
+            code(super::admit(&index, &server, &[b'['; limits::REGISTRATION_BYTES + 1], at(0))),
+            Code::TooLarge
+        );
+
+        let read = |person: &Person| {
+            let registration = Registration::verify(&person.registration(), &server).unwrap();
+            outcome(&index, &registration).map(|b| b.handle).map_err(|problem| problem.code)
+        };
+        assert_eq!(read(&alice), Ok(alice.handle.clone()));
+        assert_eq!(read(&Person::new(2, "alice")), Err(Code::HandleTaken));
+        assert_eq!(read(&Person::new(1, "alice-2")), Err(Code::PrimaryTaken));
+        assert_eq!(read(&Person::new(2, "bobby")), Err(Code::StaleTimestamp));
+    }
+}

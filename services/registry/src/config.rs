@@ -1,0 +1,118 @@
+//! What the registry is told: one flag, one variable, one default each.
+
+use std::path::PathBuf;
+
+use clap::value_parser;
+use kez_proto::{ServerName, limits};
+use url::Url;
+
+/// What the operator fixes for the whole deployment; every part of it that asks gets the same answer.
+#[derive(clap::Args, Clone, Debug)]
+pub struct DeploymentArgs {
+    /// The name behind the @ of every handle: a DNS name of yours. Fixed once the deployment is created.
+    #[arg(long, env = "KEZ_CHAT_SERVER", value_name = "NAME", default_value = "kez.lat")]
+    pub server: ServerName,
+    /// Base address of the identity logs that records point to.
+    #[arg(long, env = "KEZ_CHAT_SIG_SERVER_URL", value_name = "URL", default_value = "http://localhost:7878", value_parser = base_url)]
+    pub sig_server_url: String,
+    /// Streams that mail is spread over, 1 to 64 [default: 16]. Fixed once the deployment is created; leave it out afterwards.
+    #[arg(long, env = "KEZ_CHAT_INBOX_PARTITIONS", value_name = "COUNT",
+          value_parser = value_parser!(u16).range(1..=i64::from(limits::PARTITIONS_MAX)))]
+    pub inbox_partitions: Option<u16>,
+}
+
+/// The flags of `kez-registry`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// What is the same everywhere.
+    #[command(flatten)]
+    pub deployment: DeploymentArgs,
+    /// Folder of this instance's index. It is rebuilt from the log whenever it is missing or broken.
+    #[arg(
+        long,
+        env = "KEZ_CHAT_REGISTRY_INDEX",
+        value_name = "FOLDER",
+        default_value = "kez-registry.index"
+    )]
+    pub index: PathBuf,
+    /// Copies of the log over the NATS cluster: 1, 3 or 5. Counts when the deployment is created.
+    #[arg(long, env = "KEZ_CHAT_REPLICAS", value_name = "COUNT", default_value = "1", value_parser = replicas)]
+    pub replicas: usize,
+}
+
+/// The registry's configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The part behind the `@`.
+    pub server: ServerName,
+    /// Base address of the identity logs, without a trailing slash.
+    pub sig_server_url: String,
+    /// Folder of the index.
+    pub index: PathBuf,
+    /// Inbox streams of a new deployment; `None` for [`limits::PARTITIONS`], or whatever an existing one has.
+    pub partitions: Option<u16>,
+    /// Copies of the log of a new deployment.
+    pub replicas: usize,
+}
+
+impl DeploymentArgs {
+    /// The configuration of an instance whose index is in this folder.
+    pub fn with(self, index: PathBuf, replicas: usize) -> Config {
+        let Self { server, sig_server_url, inbox_partitions: partitions } = self;
+        Config { server, sig_server_url, index, partitions, replicas }
+    }
+}
+
+impl From<Args> for Config {
+    fn from(args: Args) -> Self {
+        args.deployment.with(args.index, args.replicas)
+    }
+}
+
+/// Records append a path to it: an http(s) address without query or fragment; a trailing slash is dropped.
+fn base_url(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|e| e.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some() {
+        return Err("give an http:// or https:// address without ? and #".into());
+    }
+    Ok(text.trim().trim_end_matches('/').to_owned())
+}
+
+fn replicas(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| [1, 3, 5].contains(n)).ok_or_else(|| "NATS keeps 1, 3 or 5 copies".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(flags: &[&str]) -> Result<Config, clap::Error> {
+        Cli::try_parse_from([&["kez-registry"], flags].concat()).map(|cli| cli.args.into())
+    }
+
+    #[test]
+    fn defaults_and_what_is_refused() {
+        let config = parse(&["--sig-server-url", "https://sig.example.org/kez/"]).unwrap();
+        assert_eq!((config.server.as_str(), config.partitions, config.replicas), ("kez.lat", None, 1));
+        assert_eq!(config.sig_server_url, "https://sig.example.org/kez");
+        for bad in [
+            ["--sig-server-url", "ftp://sig"],
+            ["--sig-server-url", "sig.example.org"],
+            ["--sig-server-url", "http://sig/?a=b"],
+            ["--server", "Kez.lat"],
+            ["--inbox-partitions", "0"],
+            ["--inbox-partitions", "65"],
+            ["--replicas", "2"],
+        ] {
+            assert!(parse(&bad).is_err(), "{bad:?} was taken");
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The index: what the log's entries add up to, and how far it has read. Never the truth: whoever loses it reads the log again.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use kez_proto::{
+    Code, Handle, Primary, Problem, ServerName, Timestamp,
+    registry::{self, Binding, Bindings, Effect},
+};
+use serde::{Deserialize, Serialize};
+use sled::{
+    Transactional, Tree,
+    transaction::{ConflictableTransactionError as Abort, TransactionError, TransactionalTree},
+};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::deployment::{Log, LogId};
+
+const CACHE_BYTES: u64 = 64 << 20;
+const CHECKPOINT: &str = "checkpoint";
+const SERVER: &str = "server";
+
+/// Why the index can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It contradicts itself; only a new one helps.
+    #[error("the index is damaged: {0}")]
+    Damaged(String),
+    /// The disk or the file system refuses.
+    #[error("{0}")]
+    Disk(io::Error),
+}
+
+impl From<sled::Error> for Error {
+    fn from(e: sled::Error) -> Self {
+        match e {
+            sled::Error::Io(e)
+                if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
+            {
+                Self::Damaged(e.to_string())
+            }
+            sled::Error::Io(e) => Self::Disk(e),
+            e => Self::Damaged(e.to_string()),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        tracing::error!(%error, "the index can't be read");
+        Code::Internal.into()
+    }
+}
+
+fn damaged(what: impl ToString) -> Error {
+    Error::Damaged(what.to_string())
+}
+
+/// sled 0.34 panics where it finds damage; here that is an error like any other.
+fn guard<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text =
+            panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(damaged(text.unwrap_or("sled panicked")))
+    })
+}
+
+/// An entry as the log holds it.
+#[derive(Clone, Debug)]
+pub struct Logged {
+    /// Its place in the log.
+    pub sequence: u64,
+    /// The stream's own clock.
+    pub at: Timestamp,
+    /// [`kez_proto::registry::Entry`], hopefully.
+    pub bytes: Bytes,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Checkpoint {
+    log: LogId,
+    sequence: u64,
+}
+
+/// An open index. Cheap to clone; one writer, any number of readers.
+#[derive(Clone, Debug)]
+pub struct Index {
+    db: sled::Db,
+    /// Handle → [`Binding`] as JSON.
+    handles: Tree,
+    /// Key (32 bytes) → handle.
+    primaries: Tree,
+    /// The checkpoint and the genesis entry's server.
+    meta: Tree,
+    log: LogId,
+    server: Arc<OnceLock<ServerName>>,
+    applied: Arc<watch::Sender<u64>>,
+    late: Arc<Notify>,
+    damage: CancellationToken,
+}
+
+impl Index {
+    /// Opens or creates the index at `path`; `None` if what is there doesn't belong to this log.
+    pub fn open(path: &Path, log: &Log) -> Result<Option<Self>, Error> {
+        guard(|| {
+            let db = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open()?;
+            let (handles, primaries, meta) =
+                (db.open_tree("handles")?, db.open_tree("primaries")?, db.open_tree("meta")?);
+            let sequence = match meta.get(CHECKPOINT)? {
+                None if handles.is_empty() && primaries.is_empty() => 0,
+                None => return Ok(None),
+                Some(bytes) => {
+                    let checkpoint: Checkpoint = serde_json::from_slice(&bytes).map_err(damaged)?;
+                    if checkpoint.log != log.id || checkpoint.sequence > log.last {
+                        return Ok(None);
+                    }
+                    checkpoint.sequence
+                }
+            };
+            let server = server(meta.get(SERVER)?)?.map_or_else(OnceLock::new, OnceLock::from);
+            let index = Self {
+                db,
+                handles,
+                primaries,
+                meta,
+                log: log.id.clone(),
+                server: server.into(),
+                applied: Arc::new(watch::Sender::new(sequence)),
+                late: Arc::default(),
+                damage: CancellationToken::new(),
+            };
+            Ok(Some(index))
+        })
+    }
+
+    /// Whether it may go on with this log.
+    pub fn fits(&self, log: &Log) -> bool {
+        self.log == log.id && self.applied() <= log.last
+    }
+
+    /// The last sequence that it has applied; 0 before the first.
+    pub fn applied(&self) -> u64 {
+        *self.applied.borrow()
+    }
+
+    /// Applies entries in order and moves the checkpoint, all in one transaction. Entries that it knows are skipped.
+    pub fn apply(&self, entries: &[Logged]) -> Result<(), Error> {
+        let applied = self.applied();
+        let Some(last) = entries.last().filter(|e| e.sequence > applied) else { return Ok(()) };
+        let checkpoint = Checkpoint { log: self.log.clone(), sequence: last.sequence };
+        let checkpoint = serde_json::to_vec(&checkpoint).map_err(damaged)?;
+        guard(|| {
+            let trees = (&self.handles, &self.primaries, &self.meta);
+            let outcome = trees.transaction(|(handles, primaries, meta)| {
+                let mut state =
+                    Writing { server: server(meta.get(SERVER)?).map_err(Abort::Abort)?, handles, primaries };
+                for entry in entries.iter().filter(|e| e.sequence > applied) {
+                    state.apply(entry, meta)?;
+                }
+                meta.insert(CHECKPOINT, checkpoint.as_slice())?;
+                Ok(state.server)
+            });
+            match outcome {
+                Ok(server) => {
+                    if let Some(server) = server {
+                        let _ = self.server.set(server);
+                    }
+                    self.applied.send_replace(last.sequence);
+                    Ok(())
+                }
+                Err(TransactionError::Abort(e)) => Err(e),
+                Err(TransactionError::Storage(e)) => Err(e.into()),
+            }
+        })
+    }
+
+    /// Waits until this sequence is applied. While nothing moves for `patience`, the follower is asked to look.
+    pub async fn wait_for(&self, sequence: u64, patience: Duration) {
+        let mut applied = self.applied.subscribe();
+        while *applied.borrow_and_update() < sequence {
+            match tokio::time::timeout(patience, applied.changed()).await {
+                Ok(_) => {}
+                Err(_) => self.late.notify_one(),
+            }
+        }
+    }
+
+    /// Resolves when somebody has waited too long for an entry.
+    pub async fn late(&self) {
+        self.late.notified().await;
+    }
+
+    /// Resolves when a reader met damage.
+    pub async fn damaged(&self) {
+        self.damage.cancelled().await;
+    }
+
+    /// Writes everything to disk.
+    pub fn flush(&self) -> Result<(), Error> {
+        guard(|| self.db.flush().map(drop).map_err(Error::from))
+    }
+
+    fn read<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        guard(work).inspect_err(|e| {
+            if matches!(e, Error::Damaged(_)) {
+                self.damage.cancel();
+            }
+        })
+    }
+}
+
+impl Bindings for Index {
+    type Error = Error;
+
+    fn server(&self) -> Option<&ServerName> {
+        self.server.get()
+    }
+
+    fn by_handle(&self, handle: &Handle) -> Result<Option<Binding>, Error> {
+        self.read(|| self.handles.get(handle.as_str())?.map(|bytes| binding(&bytes)).transpose())
+    }
+
+    fn by_primary(&self, primary: &Primary) -> Result<Option<Binding>, Error> {
+        self.read(|| {
+            let Some(handle) = self.primaries.get(primary.as_bytes())? else { return Ok(None) };
+            let bytes = self.handles.get(handle)?.ok_or_else(|| damaged("a key's handle has no binding"))?;
+            binding(&bytes).map(Some)
+        })
+    }
+}
+
+/// The index within a transaction: it sees what the entries before wrote.
+struct Writing<'a> {
+    server: Option<ServerName>,
+    handles: &'a TransactionalTree,
+    primaries: &'a TransactionalTree,
+}
+
+impl Writing<'_> {
+    fn apply(&mut self, entry: &Logged, meta: &TransactionalTree) -> Result<(), Abort<Error>> {
+        match registry::apply(self, &entry.bytes, entry.at)? {
+            Effect::Genesis(server) => {
+                meta.insert(SERVER, server.as_str())?;
+                self.server = Some(server);
+            }
+            Effect::Bind(binding) => {
+                tracing::debug!(sequence = entry.sequence, handle = %binding.handle, "bound");
+                let bytes = serde_json::to_vec(&binding).map_err(|e| Abort::Abort(damaged(e)))?;
+                self.handles.insert(binding.handle.as_str(), bytes)?;
+                self.primaries.insert(binding.primary.as_bytes(), binding.handle.as_str())?;
+            }
+            Effect::Nothing(code) => {
+                tracing::debug!(sequence = entry.sequence, %code, "an entry without effect")
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Bindings for Writing<'_> {
+    type Error = Abort<Error>;
+
+    fn server(&self) -> Option<&ServerName> {
+        self.server.as_ref()
+    }
+
+    fn by_handle(&self, handle: &Handle) -> Result<Option<Binding>, Abort<Error>> {
+        let bytes = self.handles.get(handle.as_str())?;
+        bytes.map(|bytes| binding(&bytes)).transpose().map_err(Abort::Abort)
+    }
+
+    fn by_primary(&self, primary: &Primary) -> Result<Option<Binding>, Abort<Error>> {
+        let Some(handle) = self.primaries.get(primary.as_bytes())? else { return Ok(None) };
+        let bytes = self
+            .handles
+            .get(handle)?
+            .ok_or_else(|| Abort::Abort(damaged("a key's handle has no binding")))?;
+        binding(&bytes).map(Some).map_err(Abort::Abort)
+    }
+}
+
+fn binding(bytes: &[u8]) -> Result<Binding, Error> {
+    serde_json::from_slice(bytes).map_err(damaged)
+}
+
+fn server(bytes: Option<sled::IVec>) -> Result<Option<ServerName>, Error> {
+    let parse = |bytes: sled::IVec| std::str::from_utf8(&bytes).map_err(damaged)?.parse().map_err(damaged);
+    bytes.map(parse).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Person, entry, genesis, log};
+
+    fn open(path: &Path, log: &Log) -> Option<Index> {
+        Index::open(path, log).unwrap()
+    }
+
+    #[test]
+    fn bindings_and_the_checkpoint_survive_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let (alice, bob) = (Person::new(1, "alice"), Person::new(2, "bobby"));
+        let index = open(dir.path(), &log("e1", 0)).unwrap();
+        assert!(index.by_handle(&alice.handle).unwrap().is_none() && index.server().is_none());
+        index.apply(&[genesis(1), entry(2, &alice.registration()), entry(3, b"rubbish")]).unwrap();
+        index
+            .apply(&[entry(4, &bob.registration()), entry(5, &Person::new(3, "alice").registration())])
+            .unwrap();
+        drop(index);
+
+        let index = open(dir.path(), &log("e1", 5)).unwrap();
+        assert_eq!((index.applied(), index.server().unwrap().as_str()), (5, "kez.lat"));
+        assert_eq!(index.by_handle(&alice.handle).unwrap().unwrap().primary, alice.primary());
+        assert_eq!(index.by_primary(&bob.primary()).unwrap().unwrap().handle, bob.handle);
+        assert!(index.by_primary(&Person::new(3, "alice").primary()).unwrap().is_none());
+    }
+
+    #[test]
+    fn entries_that_come_again_are_skipped() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = open(dir.path(), &log("e1", 0)).unwrap();
+        let alice = Person::new(1, "alice");
+        let entries = [genesis(1), entry(2, &alice.registration())];
+        index.apply(&entries).unwrap();
+        let first = index.by_handle(&alice.handle).unwrap();
+        index.apply(&entries).unwrap();
+        index.apply(&[entry(2, &Person::new(2, "bobby").registration()), entry(3, b"{}")]).unwrap();
+        assert_eq!(index.applied(), 3);
+        assert_eq!(index.by_handle(&alice.handle).unwrap(), first);
+        assert!(index.by_handle(&"bobby".parse().unwrap()).unwrap().is_none());
+    }
+
+    #[test]
+    fn only_its_own_log_may_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = open(dir.path(), &log("e1", 0)).unwrap();
+        index.apply(&[genesis(1), entry(2, b"{}")]).unwrap();
+        assert!(index.fits(&log("e1", 2)) && !index.fits(&log("e2", 2)) && !index.fits(&log("e1", 1)));
+        drop(index);
+        assert!(open(dir.path(), &log("e2", 9)).is_none());
+        assert!(open(dir.path(), &log("e1", 1)).is_none());
+        assert!(open(dir.path(), &log("e1", 2)).is_some());
+    }
+
+    #[test]
+    fn bindings_without_a_checkpoint_fit_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = open(dir.path(), &log("e1", 0)).unwrap();
+        index.apply(&[genesis(1), entry(2, &Person::new(1, "alice").registration())]).unwrap();
+        index.meta.remove(CHECKPOINT).unwrap();
+        drop(index);
+        assert!(open(dir.path(), &log("e1", 2)).is_none());
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_with_the_entry_and_asks_the_follower_when_it_is_late() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = open(dir.path(), &log("e1", 0)).unwrap();
+        let look = async {
+            index.late().await;
+            index.apply(&[genesis(1), entry(2, b"{}")]).unwrap();
+        };
+        let limit = Duration::from_secs(10);
+        let both = async { tokio::join!(index.wait_for(2, Duration::from_millis(1)), look) };
+        tokio::time::timeout(limit, both).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn damage_met_by_a_reader_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = open(dir.path(), &log("e1", 0)).unwrap();
+        index.handles.insert("alice", "no binding").unwrap();
+        assert!(matches!(index.by_handle(&"alice".parse().unwrap()), Err(Error::Damaged(_))));
+        tokio::time::timeout(Duration::from_secs(10), index.damaged()).await.unwrap();
+    }
+}

@@ -1,0 +1,95 @@
+//! The real nats-server, with the accounts and keys of a deployment.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use kez_nats::{Keys, NatsServer, SingleServer, ports};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+
+use crate::wait::eventually;
+
+/// A running nats-server; killed when dropped.
+pub struct Nats {
+    child: Option<Child>,
+    dir: TempDir,
+    /// The deployment's keys.
+    pub keys: Keys,
+    /// Where it listens; the same after a restart.
+    pub address: SocketAddr,
+}
+
+/// The nats-server that `make test` got.
+pub fn nats_server() -> PathBuf {
+    let named = std::env::var_os("KEZ_NATS_SERVER").map(PathBuf::from);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let fetched = || {
+        let tools = std::fs::read_dir(root.join(".tools")).ok()?;
+        tools.flatten().map(|dir| dir.path().join("nats-server")).find(|path| path.is_file())
+    };
+    named.or_else(fetched).expect("there is no nats-server; run `make test`")
+}
+
+impl Nats {
+    /// Starts one.
+    pub async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::load_or_create(&dir.path().join("keys")).unwrap();
+        let mut nats = Self { child: None, dir, keys, address: "127.0.0.1:0".parse().unwrap() };
+        nats.restart().await;
+        nats
+    }
+
+    /// Starts it again, at the same address, with the same data.
+    pub async fn restart(&mut self) {
+        assert!(self.child.is_none(), "it runs");
+        let ports = self.dir.path().join("ports");
+        std::fs::create_dir_all(&ports).unwrap();
+        let mut config = SingleServer::new("kez-test", self.address, self.dir.path().join("jetstream"));
+        config.ports_dir = Some(ports.clone());
+        config.log_file = Some(self.dir.path().join("log"));
+        let path = self.dir.path().join("server.conf");
+        std::fs::write(&path, config.render(&self.keys).unwrap()).unwrap();
+        let binary = NatsServer::find(Some(&nats_server())).unwrap();
+        let mut command = Command::new(binary.path());
+        let child = command.arg("-c").arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let pid = child.id();
+        self.child = Some(child);
+        self.address = eventually("nats-server listens", async || ports::client_address(&ports, pid).unwrap()).await;
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Sends a signal, such as SIGSTOP.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid() as i32), signal).unwrap();
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Its address as services take it.
+    pub fn url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

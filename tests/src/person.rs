@@ -1,0 +1,113 @@
+//! People with keys, and what they sign; over plain HTTP, so that the API is tested and not the client library.
+
+use kez_client::Identity;
+use kez_proto::{
+    Handle, Timestamp, auth,
+    registration::{self, HandleRegistration},
+    registry::Record,
+};
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+
+use crate::SERVER;
+
+/// Somebody with a key and a wish for a handle.
+pub struct Person {
+    /// The key.
+    pub identity: Identity,
+    /// The handle.
+    pub handle: Handle,
+}
+
+/// The present time.
+pub fn now() -> Timestamp {
+    time::OffsetDateTime::now_utc().into()
+}
+
+impl Person {
+    /// Somebody with a fresh key.
+    pub fn new(handle: &str) -> Self {
+        Self { identity: Identity::generate().unwrap(), handle: handle.parse().unwrap() }
+    }
+
+    /// Somebody who is registered.
+    pub async fn registered(handle: &str, url: &str) -> Self {
+        let person = Self::new(handle);
+        let response = person.register(url).await;
+        assert_eq!(response.status(), 201, "{}", response.text().await.unwrap());
+        person
+    }
+
+    /// A registration signed now.
+    pub fn registration(&self) -> Value {
+        self.registration_with(|_| {})
+    }
+
+    /// A registration whose payload was changed before it was signed.
+    pub fn registration_with(&self, change: impl FnOnce(&mut Value)) -> Value {
+        let payload = HandleRegistration::new(self.handle.clone(), self.identity.primary(), SERVER.parse().unwrap(), now());
+        let mut payload = serde_json::to_value(payload).unwrap();
+        change(&mut payload);
+        let sig = self.identity.sign_hex(&kez_proto::json::canonical(&payload).unwrap());
+        let signature = json!({"alg": kez_proto::envelope::ED25519_JCS, "key": self.identity.primary(), "sig": sig});
+        json!({"kez": registration::TAG, "payload": payload, "signature": signature})
+    }
+
+    /// Posts a registration signed now.
+    pub async fn register(&self, url: &str) -> Response {
+        Client::new().post(format!("{url}/v1/register")).json(&self.registration()).send().await.unwrap()
+    }
+
+    /// Registers, and the record.
+    pub async fn record(&self, url: &str) -> Record {
+        self.register(url).await.json().await.unwrap()
+    }
+
+    /// `X-KEZ-Auth` for a page of mail.
+    pub fn poll_auth(&self, since: u64) -> String {
+        self.sign(now().unix(), |ts| auth::poll_text(&self.handle, since, ts))
+    }
+
+    /// `auth=` for a stream.
+    pub fn stream_auth(&self) -> String {
+        self.sign(now().unix(), |ts| auth::stream_text(&self.handle, ts))
+    }
+
+    /// `X-KEZ-Auth` for another request without a body.
+    pub fn request_auth(&self, method: &str, target: &str) -> String {
+        self.sign(now().unix(), |ts| auth::request_text(&SERVER.parse().unwrap(), method, target, b"", ts))
+    }
+
+    /// A signature over the text of this time.
+    pub fn sign(&self, ts: i64, text: impl FnOnce(i64) -> String) -> String {
+        format!("{ts}:{}", self.identity.sign_hex(text(ts).as_bytes()))
+    }
+
+    /// A page of this person's mail, as (seq, envelope).
+    pub async fn page(&self, url: &str, since: u64, limit: usize) -> (Vec<(u64, Value)>, Option<u64>) {
+        let request = Client::new().get(format!("{url}/v1/inbox/{}?since={since}&limit={limit}", self.handle)).header("x-kez-auth", self.poll_auth(since));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let page: Value = response.json().await.unwrap();
+        let messages = page["messages"].as_array().unwrap().iter().map(|m| (m["seq"].as_u64().unwrap(), m["envelope"].clone()));
+        (messages.collect(), page["next"].as_u64())
+    }
+
+    /// All of this person's mail.
+    pub async fn mail(&self, url: &str) -> Vec<(u64, Value)> {
+        let (mut all, mut since) = (vec![], 0);
+        loop {
+            let (page, next) = self.page(url, since, 500).await;
+            all.extend(page);
+            match next {
+                Some(next) => since = next,
+                None => return all,
+            }
+        }
+    }
+}
+
+/// Posts a message.
+pub async fn send(url: &str, to: &str, envelope: Value) -> Response {
+    Client::new().post(format!("{url}/v1/messages")).json(&json!({"to": to, "envelope": envelope})).send().await.unwrap()
+}
