@@ -222,8 +222,8 @@ mod tests {
         };
         home.save_profile(&profile).unwrap();
         assert_eq!(home.profile().unwrap(), Some(profile));
-        let mut progress =
-            Progress { cursor: Cursor { epoch: Some("e1".into()), seq: 7 }, ..Progress::default() };
+        let mut progress = Progress::default();
+        progress.cursor = Cursor { epoch: Some("e1".into()), seq: 7 };
         assert!(progress.remember("id-1"));
         home.save_progress(&progress).unwrap();
         assert_eq!(home.progress().unwrap(), progress);
