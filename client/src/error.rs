@@ -11,7 +11,7 @@ pub enum Error {
     #[error(transparent)]
     Problem(#[from] Problem),
     /// The server wasn't reached, or fell silent.
-    #[error("can't reach {url}: {reason}. Is the server running, is its URL right, is the network up?")]
+    #[error("can't reach {url}: {reason} (is the server running, is the URL right, is the network up?)")]
     Transport {
         /// The server's address.
         url: String,

@@ -6,13 +6,12 @@ use kez_proto::{
     Handle, Primary, ServerName, auth,
     envelope::Signed,
     headers::X_KEZ_AUTH,
-    http::JSON,
-    mail::{Page, Purged, Sent},
+    mail::{Page, Purged, Send, Sent},
     registry::Record,
     server::{Health, ServerInfo},
 };
-use reqwest::{Method, header};
-use serde_json::{json, value::RawValue};
+use reqwest::Method;
+use serde_json::value::RawValue;
 
 use crate::{Cursor, Error, Identity, transport::Transport};
 
@@ -62,14 +61,8 @@ impl Client {
 
     /// Leaves a message in an inbox. The same envelope may be sent again within the server's duplicate window: it is stored once.
     pub async fn send(&self, to: &Handle, envelope: &RawValue) -> Result<Sent, Error> {
-        // Written by hand: the envelope must go out to the byte, or a retry would be another message.
-        let body = format!(r#"{{"to":{},"envelope":{}}}"#, json!(to), envelope.get());
-        let request = self
-            .transport
-            .request(Method::POST, "/v1/messages", &[])
-            .header(header::CONTENT_TYPE, JSON)
-            .body(body);
-        self.transport.call(request).await
+        let message = Send { to: to.to_string(), envelope };
+        self.transport.call(self.transport.request(Method::POST, "/v1/messages", &[]).json(&message)).await
     }
 
     /// A page of mail behind `since`, oldest first; `limit` is at most [`kez_proto::limits::PAGE_MAX`].

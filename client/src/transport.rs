@@ -109,7 +109,13 @@ impl Transport {
             ));
         }
         let url = self.url().to_owned();
-        Ok(response.bytes_stream().map(move |chunk| chunk.map_err(|e| Error::transport(&url, &e))))
+        let broken = move |e: reqwest::Error| match Error::transport(&url, &e) {
+            Error::Transport { url, .. } if e.is_timeout() => {
+                Error::Transport { url, reason: format!("nothing came for {} s", SILENCE.as_secs()) }
+            }
+            error => error,
+        };
+        Ok(response.bytes_stream().map(move |chunk| chunk.map_err(&broken)))
     }
 
     pub(crate) fn protocol(&self, status: Option<u16>, detail: String) -> Error {

@@ -38,7 +38,7 @@ pub fn subjects() -> String {
     let rows =
         TABLE.iter().map(|s| [format!("`{}`", s.subject), s.from.into(), s.to.into(), s.carries.into()]);
     text += &table(["subject", "from", "to", "carries"], rows);
-    text += "\nAll endpoints are NATS services: `nats micro list` and `$SRV.PING`, `$SRV.INFO`, `$SRV.STATS` find them.\n";
+    text += "\nWhat is marked (queue) is an endpoint of a NATS service, which also answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`.\n";
 
     text += "\n## What each role may do\n\nUsers of the account `KEZ`, each with an nkey of its own. `<p>` stands for each partition of the mail.\n";
     for role in Role::ALL {

@@ -31,7 +31,13 @@ pub struct Credential(pub String);
 impl Credential {
     /// Verifies that `primary` signed the text that `text` makes of the time inside, and that this time is at most `max_age` seconds before
     /// `now` and at most 60 s after. Errors: `malformed_auth`, `stale_timestamp`, `bad_signature`.
-    pub fn verify(&self, primary: &Primary, now: Timestamp, max_age: i64, text: impl FnOnce(i64) -> String) -> Result<(), Code> {
+    pub fn verify(
+        &self,
+        primary: &Primary,
+        now: Timestamp,
+        max_age: i64,
+        text: impl FnOnce(i64) -> String,
+    ) -> Result<(), Code> {
         let (ts, sig) = self.0.split_once(':').ok_or(Code::MalformedAuth)?;
         let seconds: i64 = ts.parse().map_err(|_| Code::MalformedAuth)?;
         // One spelling of a time only: what is signed is the number's own digits.
@@ -63,7 +69,9 @@ mod tests {
         let key = SigningKey::from_bytes(&[7; 32]);
         let primary = Primary::from_bytes(key.verifying_key().as_bytes()).unwrap();
         let alice: Handle = "alice".parse().unwrap();
-        let sign = |text: String, ts: i64| Credential(format!("{ts}:{}", HEXLOWER.encode(&key.sign(text.as_bytes()).to_bytes())));
+        let sign = |text: String, ts: i64| {
+            Credential(format!("{ts}:{}", HEXLOWER.encode(&key.sign(text.as_bytes()).to_bytes())))
+        };
         let at = |ts| Timestamp::from_unix(ts).unwrap();
         let poll = sign(poll_text(&alice, 5, 1000), 1000);
         let stream = sign(stream_text(&alice, 1000), 1000);
@@ -71,15 +79,44 @@ mod tests {
         assert_eq!(poll.verify(&primary, at(1000), 60, |ts| poll_text(&alice, 5, ts)), Ok(()));
         assert_eq!(poll.verify(&primary, at(1060), 60, |ts| poll_text(&alice, 5, ts)), Ok(()));
         assert_eq!(poll.verify(&primary, at(940), 60, |ts| poll_text(&alice, 5, ts)), Ok(()));
-        assert_eq!(poll.verify(&primary, at(1061), 60, |ts| poll_text(&alice, 5, ts)), Err(Code::StaleTimestamp));
-        assert_eq!(poll.verify(&primary, at(939), 60, |ts| poll_text(&alice, 5, ts)), Err(Code::StaleTimestamp));
-        assert_eq!(poll.verify(&primary, at(1000), 60, |ts| poll_text(&alice, 6, ts)), Err(Code::BadSignature));
-        assert_eq!(poll.verify(&primary, at(1000), 60, |ts| stream_text(&alice, ts)), Err(Code::BadSignature));
-        assert_eq!(stream.verify(&primary, at(1000), 60, |ts| poll_text(&alice, 0, ts)), Err(Code::BadSignature));
-        assert_eq!(stream.verify(&primary, at(1000), 60, |ts| stream_text(&"bob".parse().unwrap(), ts)), Err(Code::BadSignature));
+        assert_eq!(
+            poll.verify(&primary, at(1061), 60, |ts| poll_text(&alice, 5, ts)),
+            Err(Code::StaleTimestamp)
+        );
+        assert_eq!(
+            poll.verify(&primary, at(939), 60, |ts| poll_text(&alice, 5, ts)),
+            Err(Code::StaleTimestamp)
+        );
+        assert_eq!(
+            poll.verify(&primary, at(1000), 60, |ts| poll_text(&alice, 6, ts)),
+            Err(Code::BadSignature)
+        );
+        assert_eq!(
+            poll.verify(&primary, at(1000), 60, |ts| stream_text(&alice, ts)),
+            Err(Code::BadSignature)
+        );
+        assert_eq!(
+            stream.verify(&primary, at(1000), 60, |ts| poll_text(&alice, 0, ts)),
+            Err(Code::BadSignature)
+        );
+        assert_eq!(
+            stream.verify(&primary, at(1000), 60, |ts| stream_text(&"bob".parse().unwrap(), ts)),
+            Err(Code::BadSignature)
+        );
 
-        for bad in ["", "bad", "1000", ":", "1000:zz", &poll.0.to_uppercase(), &poll.0.replace("1000:", "01000:"), &poll.0.replace("1000:", "+1000:"), &format!("{}0", poll.0)] {
-            let got = Credential(bad.to_string()).verify(&primary, at(1000), 60, |ts| poll_text(&alice, 5, ts));
+        for bad in [
+            "",
+            "bad",
+            "1000",
+            ":",
+            "1000:zz",
+            &poll.0.to_uppercase(),
+            &poll.0.replace("1000:", "01000:"),
+            &poll.0.replace("1000:", "+1000:"),
+            &format!("{}0", poll.0),
+        ] {
+            let got =
+                Credential(bad.to_string()).verify(&primary, at(1000), 60, |ts| poll_text(&alice, 5, ts));
             assert!(matches!(got, Err(Code::MalformedAuth)) || bad == poll.0, "{bad}: {got:?}");
         }
     }

@@ -22,16 +22,28 @@ pub struct Deployment {
 impl Deployment {
     /// As metadata of [`crate::subjects::REGISTRY_STREAM`].
     pub fn to_metadata(&self) -> HashMap<String, String> {
-        [(SERVER, self.server.to_string()), (EPOCH, self.epoch.clone()), (PARTITIONS, self.partitions.to_string())]
-            .into_iter()
-            .map(|(k, v)| (k.to_owned(), v))
-            .collect()
+        [
+            (SERVER, self.server.to_string()),
+            (EPOCH, self.epoch.clone()),
+            (PARTITIONS, self.partitions.to_string()),
+        ]
+        .into_iter()
+        .map(|(k, v)| (k.to_owned(), v))
+        .collect()
     }
 
     /// Reads the metadata back; `None` if the stream isn't one of ours.
     pub fn from_metadata(metadata: &HashMap<String, String>) -> Option<Self> {
-        let partitions = metadata.get(PARTITIONS)?.parse().ok().filter(|p| (1..=crate::limits::PARTITIONS_MAX).contains(p))?;
-        Some(Self { server: metadata.get(SERVER)?.parse().ok()?, epoch: metadata.get(EPOCH)?.clone(), partitions })
+        let partitions = metadata
+            .get(PARTITIONS)?
+            .parse()
+            .ok()
+            .filter(|p| (1..=crate::limits::PARTITIONS_MAX).contains(p))?;
+        Some(Self {
+            server: metadata.get(SERVER)?.parse().ok()?,
+            epoch: metadata.get(EPOCH)?.clone(),
+            partitions,
+        })
     }
 }
 
@@ -41,7 +53,8 @@ mod tests {
 
     #[test]
     fn reads_what_it_wrote_and_nothing_else() {
-        let deployment = Deployment { server: "kez.lat".parse().unwrap(), epoch: "a1".into(), partitions: 16 };
+        let deployment =
+            Deployment { server: "kez.lat".parse().unwrap(), epoch: "a1".into(), partitions: 16 };
         let mut metadata = deployment.to_metadata();
         assert_eq!(Deployment::from_metadata(&metadata), Some(deployment));
         metadata.insert(PARTITIONS.into(), "0".into());

@@ -51,8 +51,13 @@ pub struct Verified {
 /// Errors, in this order: those of [`json::parse_strict`], `malformed_json`, `wrong_tag`, `wrong_type`, `wrong_version`,
 /// `unsupported_alg`, `key_mismatch`, `invalid_primary`, `bad_signature`.
 pub fn verify(bytes: &[u8], tag: &str, kind: &str) -> Result<Verified, Code> {
-    let signed: Signed = serde_json::from_value(json::parse_strict(bytes)?).map_err(|_| Code::MalformedJson)?;
-    let Signed { kez, payload, signature } = signed;
+    let envelope = json::parse_strict(bytes)?;
+    // A list of the members would be read as an object of them.
+    if !envelope.is_object() || !envelope["signature"].is_object() {
+        return Err(Code::MalformedJson);
+    }
+    let Signed { kez, payload, signature } =
+        serde_json::from_value::<Signed>(envelope).map_err(|_| Code::MalformedJson)?;
     if kez != tag {
         return Err(Code::WrongTag);
     }
@@ -71,6 +76,7 @@ pub fn verify(bytes: &[u8], tag: &str, kind: &str) -> Result<Verified, Code> {
     let primary: Primary = signature.key.parse()?;
     let canonical = json::canonical(&payload)?;
     primary.verify(&canonical, &signature.sig)?;
-    let digest = HEXLOWER.encode(&Sha256::new().chain_update(canonical).chain_update(&signature.sig).finalize());
+    let digest =
+        HEXLOWER.encode(&Sha256::new().chain_update(canonical).chain_update(&signature.sig).finalize());
     Ok(Verified { payload, primary, digest })
 }

@@ -155,6 +155,9 @@ mod tests {
             assert_eq!(problem.retry_after.is_some(), code.action() == Action::Retry, "{code}");
         }
         assert_eq!(Problem::from_service_error("what?").code, Code::Internal);
-        assert_eq!(Problem::new(Code::Internal, "a\r\nNats-X: 1").to_service_error(), "internal: a  Nats-X: 1");
+        assert_eq!(
+            Problem::new(Code::Internal, "a\r\nNats-X: 1").to_service_error(),
+            "internal: a  Nats-X: 1"
+        );
     }
 }

@@ -14,12 +14,70 @@ pub struct Handle(String);
 /// Names that a stranger could take for the server's own voice, that mail systems give a meaning (RFC 2142), or that
 /// read as a path or a value. Kept lower-case and sorted.
 const RESERVED: &[&str] = &[
-    "abuse", "account", "admin", "administrator", "all", "anonymous", "api", "auth", "billing", "bot", "contact", "everyone", "ftp",
-    "guest", "help", "here", "hostmaster", "inbox", "info", "internal", "kez", "kez-chat", "localhost", "login", "mail",
-    "mailer-daemon", "mod", "moderator", "nats", "news", "no-reply", "nobody", "noreply", "null", "official", "operator",
-    "owner", "postmaster", "privacy", "register", "root", "sales", "security", "self", "server", "service", "settings", "signup",
-    "ssl", "staff", "status", "support", "sys", "sysadmin", "system", "team", "test", "undefined", "unknown", "user", "webfinger",
-    "webmaster", "well-known", "www",
+    "abuse",
+    "account",
+    "admin",
+    "administrator",
+    "all",
+    "anonymous",
+    "api",
+    "auth",
+    "billing",
+    "bot",
+    "contact",
+    "everyone",
+    "ftp",
+    "guest",
+    "help",
+    "here",
+    "hostmaster",
+    "inbox",
+    "info",
+    "internal",
+    "kez",
+    "kez-chat",
+    "localhost",
+    "login",
+    "mail",
+    "mailer-daemon",
+    "mod",
+    "moderator",
+    "nats",
+    "news",
+    "no-reply",
+    "nobody",
+    "noreply",
+    "null",
+    "official",
+    "operator",
+    "owner",
+    "postmaster",
+    "privacy",
+    "register",
+    "root",
+    "sales",
+    "security",
+    "self",
+    "server",
+    "service",
+    "settings",
+    "signup",
+    "ssl",
+    "staff",
+    "status",
+    "support",
+    "sys",
+    "sysadmin",
+    "system",
+    "team",
+    "test",
+    "undefined",
+    "unknown",
+    "user",
+    "webfinger",
+    "webmaster",
+    "well-known",
+    "www",
 ];
 
 impl Handle {
@@ -39,7 +97,11 @@ impl FromStr for Handle {
     fn from_str(s: &str) -> Result<Self, Code> {
         let safe = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
         let first = s.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        if (3..=32).contains(&s.len()) && first && s.bytes().all(safe) { Ok(Self(s.to_owned())) } else { Err(Code::InvalidHandle) }
+        if (3..=32).contains(&s.len()) && first && s.bytes().all(safe) {
+            Ok(Self(s.to_owned()))
+        } else {
+            Err(Code::InvalidHandle)
+        }
     }
 }
 
@@ -73,7 +135,21 @@ mod tests {
         for good in ["abc", "0ab", "a_-", "tudisco", &"a".repeat(32)] {
             assert!(good.parse::<Handle>().is_ok(), "{good} was refused");
         }
-        for bad in ["", "ab", "_abc", "-abc", "Abc", "a.b", "a*c", "a>c", "a b", "äbc", "abc\n", "a\u{301}bc", &"a".repeat(33)] {
+        for bad in [
+            "",
+            "ab",
+            "_abc",
+            "-abc",
+            "Abc",
+            "a.b",
+            "a*c",
+            "a>c",
+            "a b",
+            "äbc",
+            "abc\n",
+            "a\u{301}bc",
+            &"a".repeat(33),
+        ] {
             assert_eq!(bad.parse::<Handle>(), Err(Code::InvalidHandle), "{bad} was taken");
         }
     }

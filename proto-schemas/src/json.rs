@@ -20,7 +20,9 @@ pub fn parse_strict(bytes: &[u8]) -> Result<Value, Code> {
             let text = e.to_string();
             Err(match () {
                 () if text.starts_with(DUPLICATE) => Code::DuplicateKey,
-                () if text.starts_with(RANGE) || text.starts_with("number out of range") => Code::NumberOutOfRange,
+                () if text.starts_with(RANGE) || text.starts_with("number out of range") => {
+                    Code::NumberOutOfRange
+                }
                 () => Code::MalformedJson,
             })
         }
@@ -114,16 +116,23 @@ mod tests {
         }
         assert!(parse_strict(&[b'[', 0xff, b']']).is_err());
         assert!(parse_strict("[".repeat(200).as_bytes()).is_err());
-        assert_eq!(parse_strict(b"[9007199254740991,-9007199254740991,0.1]").unwrap().as_array().map(Vec::len), Some(3));
+        assert_eq!(
+            parse_strict(b"[9007199254740991,-9007199254740991,0.1]").unwrap().as_array().map(Vec::len),
+            Some(3)
+        );
     }
 
     #[test]
     fn rfc_8785_examples() {
         let doc = r#"{"numbers":[333333333.33333329,1E10,4.50,2e-3,0.000000000000000000000000001],"string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","literals":[null,true,false]}"#;
         let want = "{\"literals\":[null,true,false],\"numbers\":[333333333.3333333,10000000000,4.5,0.002,1e-27],\"string\":\"€$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"}";
-        assert_eq!(String::from_utf8(canonical(&parse_strict(doc.as_bytes()).unwrap()).unwrap()).unwrap(), want);
+        assert_eq!(
+            String::from_utf8(canonical(&parse_strict(doc.as_bytes()).unwrap()).unwrap()).unwrap(),
+            want
+        );
         let doc = "{\"\\u20ac\":1,\"\\r\":2,\"\\ufb33\":3,\"1\":4,\"\\ud83d\\ude00\":5,\"\\u0080\":6,\"\\u00f6\":7}";
-        let keys = parse_strict(doc.as_bytes()).map(|v| String::from_utf8(canonical(&v).unwrap()).unwrap()).unwrap();
+        let keys =
+            parse_strict(doc.as_bytes()).map(|v| String::from_utf8(canonical(&v).unwrap()).unwrap()).unwrap();
         assert_eq!(keys, "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"ö\":7,\"€\":1,\"😀\":5,\"\u{fb33}\":3}");
     }
 }

@@ -12,8 +12,9 @@ pub const SEND_OVERHEAD_BYTES: usize = 1024;
 pub const PAGE_DEFAULT: usize = 100;
 /// Messages in one page of mail, at most.
 pub const PAGE_MAX: usize = 500;
-/// Stored bytes (subject, headers and payload) in one page of mail; one message is always given. A page must fit into [`NATS_PAYLOAD_BYTES`].
-pub const PAGE_BYTES: usize = 768 * 1024;
+/// Stored bytes (subject, headers and payload) that fill a page of mail: it ends with the message that reaches them. With the largest envelope
+/// at its end it must fit into [`NATS_PAYLOAD_BYTES`], with what JSON adds.
+pub const PAGE_BYTES: usize = 760 * 1024;
 /// `max_payload` of the services' NATS account.
 pub const NATS_PAYLOAD_BYTES: usize = 1024 * 1024;
 /// Handles in one `heads` request, at most.

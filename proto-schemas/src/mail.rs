@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::{Handle, Timestamp, auth::Credential};
 
 /// Body of `POST /v1/messages` and of `kez.fanout.send`. Borrowed: an envelope isn't copied on its way.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Send<'a> {
     /// The recipient's handle, unchecked.
     pub to: String,

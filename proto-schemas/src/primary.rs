@@ -105,7 +105,13 @@ mod tests {
 
     #[test]
     fn odd_spellings_and_weak_keys_are_refused() {
-        let mut bad = vec![EXAMPLE.to_uppercase(), EXAMPLE.replace("ed25519:", ""), format!("{EXAMPLE}0"), format!(" {EXAMPLE}"), "nostr:npub1xyz".into()];
+        let mut bad = vec![
+            EXAMPLE.to_uppercase(),
+            EXAMPLE.replace("ed25519:", ""),
+            format!("{EXAMPLE}0"),
+            format!(" {EXAMPLE}"),
+            "nostr:npub1xyz".into(),
+        ];
         bad.push(EXAMPLE.replace("f8", "F8"));
         // The identity and another point of small order; y = p + 1, a second spelling of the identity.
         bad.push(format!("ed25519:01{}", "0".repeat(62)));

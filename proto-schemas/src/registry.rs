@@ -95,7 +95,12 @@ pub fn apply<B: Bindings>(state: &B, bytes: &[u8], at: Timestamp) -> Result<Effe
                 Err(code) => Ok(Effect::Nothing(code)),
                 Ok(r) => Ok(match conflict(state, &r)? {
                     Some(code) => Effect::Nothing(code),
-                    None => Effect::Bind(Binding { handle: r.handle, primary: r.primary, registered_at: at, digest: r.digest }),
+                    None => Effect::Bind(Binding {
+                        handle: r.handle,
+                        primary: r.primary,
+                        registered_at: at,
+                        digest: r.digest,
+                    }),
                 }),
             }
         }
@@ -215,7 +220,10 @@ mod tests {
         }
         fn with_genesis() -> Self {
             let mut log = Self::default();
-            assert!(matches!(log.feed(&json!({"genesis": {"rules": 1, "server": "kez.lat"}}), NOW), Effect::Genesis(_)));
+            assert!(matches!(
+                log.feed(&json!({"genesis": {"rules": 1, "server": "kez.lat"}}), NOW),
+                Effect::Genesis(_)
+            ));
             log
         }
     }
@@ -223,7 +231,9 @@ mod tests {
     #[test]
     fn first_come_first_bound_by_handle_and_by_key() {
         let mut log = Memory::with_genesis();
-        assert!(matches!(log.register(registration(1, "alice", |_| {})), Effect::Bind(b) if b.handle.as_str() == "alice"));
+        assert!(
+            matches!(log.register(registration(1, "alice", |_| {})), Effect::Bind(b) if b.handle.as_str() == "alice")
+        );
         assert_eq!(log.register(registration(1, "alice", |_| {})), Effect::Nothing(Code::HandleTaken));
         assert_eq!(log.register(registration(2, "alice", |_| {})), Effect::Nothing(Code::HandleTaken));
         assert_eq!(log.register(registration(1, "alice2", |_| {})), Effect::Nothing(Code::PrimaryTaken));
@@ -239,29 +249,83 @@ mod tests {
             (registration(1, "Alice", |_| {}), Code::InvalidHandle),
             (registration(1, "alice", |p| p["version"] = 2.into()), Code::WrongVersion),
             (registration(1, "alice", |p| p["type"] = "kez.claim".into()), Code::WrongType),
-            (registration(1, "alice", |p| p["created_at"] = "2026-05-25T02:54:59Z".into()), Code::StaleTimestamp),
-            (registration(1, "alice", |p| p["created_at"] = "2026-05-25T03:05:01Z".into()), Code::StaleTimestamp),
+            (
+                registration(1, "alice", |p| p["created_at"] = "2026-05-25T02:54:59Z".into()),
+                Code::StaleTimestamp,
+            ),
+            (
+                registration(1, "alice", |p| p["created_at"] = "2026-05-25T03:05:01Z".into()),
+                Code::StaleTimestamp,
+            ),
             (registration(1, "alice", |p| p["created_at"] = 5.into()), Code::InvalidTimestamp),
             (registration(1, "alice", |p| p["primary"] = crate::primary::EXAMPLE.into()), Code::KeyMismatch),
-            ({ let mut e = registration(1, "alice", |_| {}); e["payload"]["handle"] = "mallory".into(); e }, Code::BadSignature),
-            ({ let mut e = registration(1, "alice", |_| {}); e["kez"] = "claim".into(); e }, Code::WrongTag),
-            ({ let mut e = registration(1, "alice", |_| {}); e["signature"]["alg"] = "none".into(); e }, Code::UnsupportedAlg),
-            ({ let mut e = registration(1, "alice", |_| {}); e["extra"] = 1.into(); e }, Code::MalformedJson),
-            ({ let mut e = registration(1, "alice", |_| {}); let s = e["signature"]["sig"].as_str().unwrap().to_uppercase(); e["signature"]["sig"] = s.into(); e }, Code::BadSignature),
+            (
+                {
+                    let mut e = registration(1, "alice", |_| {});
+                    e["payload"]["handle"] = "mallory".into();
+                    e
+                },
+                Code::BadSignature,
+            ),
+            (
+                {
+                    let mut e = registration(1, "alice", |_| {});
+                    e["kez"] = "claim".into();
+                    e
+                },
+                Code::WrongTag,
+            ),
+            (
+                {
+                    let mut e = registration(1, "alice", |_| {});
+                    e["signature"]["alg"] = "none".into();
+                    e
+                },
+                Code::UnsupportedAlg,
+            ),
+            (
+                {
+                    let mut e = registration(1, "alice", |_| {});
+                    e["extra"] = 1.into();
+                    e
+                },
+                Code::MalformedJson,
+            ),
+            (
+                {
+                    let mut e = registration(1, "alice", |_| {});
+                    let s = e["signature"]["sig"].as_str().unwrap().to_uppercase();
+                    e["signature"]["sig"] = s.into();
+                    e
+                },
+                Code::BadSignature,
+            ),
             (Value::Null, Code::MalformedJson),
         ];
         for (envelope, code) in cases {
             assert_eq!(log.register(envelope.clone()), Effect::Nothing(code), "{envelope}");
         }
-        assert!(matches!(log.register(registration(1, "alice", |p| p["created_at"] = "2026-05-25T02:55:00Z".into())), Effect::Bind(_)));
-        assert_eq!(log.feed(&json!({"genesis": {"rules": 1, "server": "two.lat"}}), NOW), Effect::Nothing(Code::WrongVersion));
-        assert_eq!(log.feed(&json!({"registration": {"rules": 9, "envelope": {}}}), NOW), Effect::Nothing(Code::WrongVersion));
+        assert!(matches!(
+            log.register(registration(1, "alice", |p| p["created_at"] = "2026-05-25T02:55:00Z".into())),
+            Effect::Bind(_)
+        ));
+        assert_eq!(
+            log.feed(&json!({"genesis": {"rules": 1, "server": "two.lat"}}), NOW),
+            Effect::Nothing(Code::WrongVersion)
+        );
+        assert_eq!(
+            log.feed(&json!({"registration": {"rules": 9, "envelope": {}}}), NOW),
+            Effect::Nothing(Code::WrongVersion)
+        );
         assert_eq!(log.feed(&json!({"of_tomorrow": {}}), NOW), Effect::Nothing(Code::MalformedJson));
     }
 
     #[test]
     fn a_registration_before_the_genesis_entry_binds_nothing() {
-        assert_eq!(Memory::default().register(registration(1, "alice", |_| {})), Effect::Nothing(Code::WrongVersion));
+        assert_eq!(
+            Memory::default().register(registration(1, "alice", |_| {})),
+            Effect::Nothing(Code::WrongVersion)
+        );
     }
 
     #[test]
@@ -271,6 +335,9 @@ mod tests {
         let entry = format!(r#"{{"registration":{{"rules":1,"envelope":{twice}}}}}"#);
         let Ok(effect) = apply(&log, entry.as_bytes(), NOW.parse().unwrap());
         assert_eq!(effect, Effect::Nothing(Code::DuplicateKey));
-        assert!(matches!(log.register(registration(1, "alice", |p| p["note"] = "signed extras are kept".into())), Effect::Bind(_)));
+        assert!(matches!(
+            log.register(registration(1, "alice", |p| p["note"] = "signed extras are kept".into())),
+            Effect::Bind(_)
+        ));
     }
 }

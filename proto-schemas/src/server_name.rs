@@ -11,7 +11,9 @@ pub struct ServerName(String);
 
 /// The text isn't a DNS name.
 #[derive(Debug, thiserror::Error)]
-#[error("a server name is a lower-case DNS name such as chat.example.org, without scheme, port or trailing dot")]
+#[error(
+    "a server name is a lower-case DNS name such as chat.example.org, without scheme, port or trailing dot"
+)]
 pub struct InvalidServerName;
 
 impl ServerName {
@@ -35,7 +37,11 @@ impl FromStr for ServerName {
                 && !l.ends_with('-')
                 && l.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
-        if s.len() <= 253 && s.split('.').all(label) { Ok(Self(s.to_owned())) } else { Err(InvalidServerName) }
+        if s.len() <= 253 && s.split('.').all(label) {
+            Ok(Self(s.to_owned()))
+        } else {
+            Err(InvalidServerName)
+        }
     }
 }
 
@@ -68,7 +74,19 @@ mod tests {
     fn rules() {
         let name: ServerName = "kez.lat".parse().unwrap();
         assert!(name.is("KEZ.lat.") && name.is("kez.lat") && !name.is("kez.lat..") && !name.is("xkez.lat"));
-        for bad in ["", ".", "kez.lat.", "Kez.lat", "kez..lat", "-a.b", "a-.b", "kez.lat:80", "https://kez.lat", "a_b", &"a".repeat(64)] {
+        for bad in [
+            "",
+            ".",
+            "kez.lat.",
+            "Kez.lat",
+            "kez..lat",
+            "-a.b",
+            "a-.b",
+            "kez.lat:80",
+            "https://kez.lat",
+            "a_b",
+            &"a".repeat(64),
+        ] {
             assert!(bad.parse::<ServerName>().is_err(), "{bad} was taken");
         }
         assert!("localhost".parse::<ServerName>().is_ok());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub const MESSAGE: &str = "message";
 /// First event of a stream; see [`Ready`].
 pub const READY: &str = "ready";
-/// The stream is alive; every 15 s when nothing else is sent. Empty data.
+/// The stream is alive; every 15 s when nothing else is sent. Its data is `{}`.
 pub const PING: &str = "ping";
 /// The stream can't go on as it is; see [`Resync`].
 pub const RESYNC: &str = "resync";

@@ -104,28 +104,52 @@ impl Role {
             Role::Registry => {
                 subscribe.extend(owned(&[REGISTRY_REGISTER, REGISTRY_LOOKUP, REGISTRY_BY_PRIMARY, "$SRV.>"]));
                 publish.extend(owned(&[REGISTRY_LOG]));
-                for verb in ["STREAM.INFO", "STREAM.CREATE", "CONSUMER.CREATE", "CONSUMER.INFO", "CONSUMER.DELETE", "CONSUMER.MSG.NEXT"] {
+                for verb in [
+                    "STREAM.INFO",
+                    "STREAM.CREATE",
+                    "CONSUMER.CREATE",
+                    "CONSUMER.INFO",
+                    "CONSUMER.DELETE",
+                    "CONSUMER.MSG.NEXT",
+                ] {
                     let tail = if verb.starts_with("CONSUMER") { ".>" } else { "" };
                     publish.push(format!("$JS.API.{verb}.{REGISTRY_STREAM}{tail}"));
                 }
             }
             Role::Fanout => {
                 subscribe.extend(owned(&[
-                    FANOUT_DESCRIBE, FANOUT_SEND, FANOUT_OPEN, FANOUT_HISTORY, FANOUT_HEADS, FANOUT_ACK, REGISTRY_CHANGED, "$SRV.>",
+                    FANOUT_DESCRIBE,
+                    FANOUT_SEND,
+                    FANOUT_OPEN,
+                    FANOUT_HISTORY,
+                    FANOUT_HEADS,
+                    FANOUT_ACK,
+                    REGISTRY_CHANGED,
+                    "$SRV.>",
                 ]));
                 publish.extend(owned(&[REGISTRY_LOOKUP, STORE_WILDCARD]));
                 publish.push(format!("$JS.API.STREAM.INFO.{REGISTRY_STREAM}"));
                 for p in 0..partitions {
                     let stream = inbox_stream(p);
                     publish.push(direct_get(&stream));
-                    publish.extend(["INFO", "CREATE", "UPDATE", "PURGE", "MSG.GET"].map(|verb| format!("$JS.API.STREAM.{verb}.{stream}")));
+                    publish.extend(
+                        ["INFO", "CREATE", "UPDATE", "PURGE", "MSG.GET"]
+                            .map(|verb| format!("$JS.API.STREAM.{verb}.{stream}")),
+                    );
                 }
             }
             Role::Gateway => {
                 subscribe.push(format!("{INBOX}*"));
                 publish.extend(owned(&[
-                    REGISTRY_REGISTER, REGISTRY_LOOKUP, REGISTRY_BY_PRIMARY, FANOUT_DESCRIBE, FANOUT_SEND, FANOUT_OPEN, FANOUT_HISTORY,
-                    FANOUT_HEADS, FANOUT_ACK,
+                    REGISTRY_REGISTER,
+                    REGISTRY_LOOKUP,
+                    REGISTRY_BY_PRIMARY,
+                    FANOUT_DESCRIBE,
+                    FANOUT_SEND,
+                    FANOUT_OPEN,
+                    FANOUT_HISTORY,
+                    FANOUT_HEADS,
+                    FANOUT_ACK,
                 ]));
             }
         }
@@ -169,19 +193,71 @@ pub struct SubjectDoc {
 
 /// Every subject in use, in the order of a reader's interest.
 pub const TABLE: &[SubjectDoc] = &[
-    SubjectDoc { subject: REGISTRY_REGISTER, from: "gateway", to: "registry (queue)", carries: "registration envelope → `Record`" },
-    SubjectDoc { subject: REGISTRY_LOOKUP, from: "gateway, fanout", to: "registry (queue)", carries: "`Lookup` → `Record`" },
-    SubjectDoc { subject: REGISTRY_BY_PRIMARY, from: "gateway", to: "registry (queue)", carries: "`ByPrimary` → `Record`" },
-    SubjectDoc { subject: REGISTRY_LOG, from: "registry", to: "stream `KEZ_REGISTRY`", carries: "`Entry`, acknowledged when on disk" },
-    SubjectDoc { subject: REGISTRY_CHANGED, from: "stream `KEZ_REGISTRY`", to: "fanout", carries: "each `Entry`, after commit" },
-    SubjectDoc { subject: FANOUT_DESCRIBE, from: "gateway", to: "fanout (queue)", carries: "nothing → `Description`" },
+    SubjectDoc {
+        subject: REGISTRY_REGISTER,
+        from: "gateway",
+        to: "registry (queue)",
+        carries: "registration envelope → `Record`",
+    },
+    SubjectDoc {
+        subject: REGISTRY_LOOKUP,
+        from: "gateway, fanout",
+        to: "registry (queue)",
+        carries: "`Lookup` → `Record`",
+    },
+    SubjectDoc {
+        subject: REGISTRY_BY_PRIMARY,
+        from: "gateway",
+        to: "registry (queue)",
+        carries: "`ByPrimary` → `Record`",
+    },
+    SubjectDoc {
+        subject: REGISTRY_LOG,
+        from: "registry",
+        to: "stream `KEZ_REGISTRY`",
+        carries: "`Entry`, acknowledged when on disk",
+    },
+    SubjectDoc {
+        subject: REGISTRY_CHANGED,
+        from: "stream `KEZ_REGISTRY`",
+        to: "fanout",
+        carries: "each `Entry`, after commit",
+    },
+    SubjectDoc {
+        subject: FANOUT_DESCRIBE,
+        from: "gateway",
+        to: "fanout (queue)",
+        carries: "nothing → `Description`",
+    },
     SubjectDoc { subject: FANOUT_SEND, from: "gateway", to: "fanout (queue)", carries: "`Send` → `Sent`" },
-    SubjectDoc { subject: FANOUT_OPEN, from: "gateway", to: "fanout (queue)", carries: "`Open` → `Opened`" },
-    SubjectDoc { subject: FANOUT_HISTORY, from: "gateway", to: "fanout (queue)", carries: "`History` → `Page`" },
-    SubjectDoc { subject: FANOUT_HEADS, from: "gateway", to: "fanout (queue)", carries: "`Heads` → `HeadsAnswer`" },
+    SubjectDoc {
+        subject: FANOUT_OPEN, from: "gateway", to: "fanout (queue)", carries: "`Open` → `Opened`"
+    },
+    SubjectDoc {
+        subject: FANOUT_HISTORY,
+        from: "gateway",
+        to: "fanout (queue)",
+        carries: "`History` → `Page`",
+    },
+    SubjectDoc {
+        subject: FANOUT_HEADS,
+        from: "gateway",
+        to: "fanout (queue)",
+        carries: "`Heads` → `HeadsAnswer`",
+    },
     SubjectDoc { subject: FANOUT_ACK, from: "gateway", to: "fanout (queue)", carries: "`Ack` → `Purged`" },
-    SubjectDoc { subject: "kez.store.inbox.<p>.<handle>", from: "fanout", to: "stream `KEZ_INBOX_<p>`", carries: "an envelope's own bytes, acknowledged when on disk" },
-    SubjectDoc { subject: "kez.chat.inbox.<handle>", from: "stream `KEZ_INBOX_<p>`", to: "gateway", carries: "the same, after commit: the live push" },
+    SubjectDoc {
+        subject: "kez.store.inbox.<p>.<handle>",
+        from: "fanout",
+        to: "stream `KEZ_INBOX_<p>`",
+        carries: "an envelope's own bytes, acknowledged when on disk",
+    },
+    SubjectDoc {
+        subject: "kez.chat.inbox.<handle>",
+        from: "stream `KEZ_INBOX_<p>`",
+        to: "gateway",
+        carries: "the same, after commit: the live push",
+    },
 ];
 
 #[cfg(test)]
@@ -192,9 +268,23 @@ mod tests {
     fn no_role_has_an_empty_list_or_a_wide_grant() {
         for role in Role::ALL {
             let p = role.permissions(16);
-            assert!(!p.publish.is_empty() && !p.subscribe.is_empty(), "{role:?}: an empty list allows everything");
+            assert!(
+                !p.publish.is_empty() && !p.subscribe.is_empty(),
+                "{role:?}: an empty list allows everything"
+            );
             for subject in p.publish.iter().chain(&p.subscribe) {
-                let wide = [">", "*", "kez.>", "kez.*", "$JS.>", "$JS.API.>", "$SYS.>", "_INBOX.>", "kez.chat.>", "kez.store.>"];
+                let wide = [
+                    ">",
+                    "*",
+                    "kez.>",
+                    "kez.*",
+                    "$JS.>",
+                    "$JS.API.>",
+                    "$SYS.>",
+                    "_INBOX.>",
+                    "kez.chat.>",
+                    "kez.store.>",
+                ];
                 assert!(!wide.contains(&subject.as_str()), "{role:?} may use {subject}");
             }
             let unique: std::collections::HashSet<_> = p.publish.iter().collect();
@@ -207,7 +297,13 @@ mod tests {
         for role in Role::ALL {
             assert!(role.permissions(16).publish.iter().all(|s| !s.starts_with(INBOX)), "{role:?}");
         }
-        assert!(Role::Gateway.permissions(16).publish.iter().all(|s| !s.starts_with("$JS") && !s.starts_with("kez.store")));
+        assert!(
+            Role::Gateway
+                .permissions(16)
+                .publish
+                .iter()
+                .all(|s| !s.starts_with("$JS") && !s.starts_with("kez.store"))
+        );
     }
 
     #[test]
@@ -216,6 +312,8 @@ mod tests {
         assert_eq!(inbox(&alice), "kez.chat.inbox.alice");
         assert_eq!(store(&alice, 16), format!("kez.store.inbox.{}.alice", partition::of(&alice, 16)));
         assert!(is_store_of(&store(&alice, 16), &alice));
-        assert!(!is_store_of("kez.chat.inbox.alice", &alice) && !is_store_of("kez.store.inbox.3.alice2", &alice));
+        assert!(
+            !is_store_of("kez.chat.inbox.alice", &alice) && !is_store_of("kez.store.inbox.3.alice2", &alice)
+        );
     }
 }

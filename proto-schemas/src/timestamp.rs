@@ -3,9 +3,12 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use time::{OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
+use time::{
+    OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description,
+};
 
-const FORM: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+const FORM: &[BorrowedFormatItem<'static>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
 /// A moment in whole seconds, from the year 0000 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,7 +85,16 @@ mod tests {
         assert_eq!(t.to_string(), "2026-05-25T03:00:00Z");
         assert_eq!(t.unix(), 1_779_678_000);
         assert_eq!(Timestamp::from_unix(t.unix()), Some(t));
-        for bad in ["2026-05-25T03:00:00.0Z", "2026-05-25T03:00:00+00:00", "2026-05-25 03:00:00Z", "2026-13-25T03:00:00Z", "2026-05-25t03:00:00z", "1779678000", "", " 2026-05-25T03:00:00Z"] {
+        for bad in [
+            "2026-05-25T03:00:00.0Z",
+            "2026-05-25T03:00:00+00:00",
+            "2026-05-25 03:00:00Z",
+            "2026-13-25T03:00:00Z",
+            "2026-05-25t03:00:00z",
+            "1779678000",
+            "",
+            " 2026-05-25T03:00:00Z",
+        ] {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad} was taken");
         }
     }

@@ -108,15 +108,40 @@ mod tests {
     fn queries() {
         let server = "kez.lat".parse().unwrap();
         let handle = |raw: &str| Query::parse(raw, &server).map(|q| q.handle.to_string());
-        for ok in ["resource=acct:alice@kez.lat", "resource=acct%3Aalice%40kez.lat", "rel=x&resource=acct:alice@KEZ.lat.", "resource=acct:%61lice@kez.lat", "resource=acct%3A%2561lice%40kez.lat", "resource=ACCT:alice@kez.lat"] {
+        for ok in [
+            "resource=acct:alice@kez.lat",
+            "resource=acct%3Aalice%40kez.lat",
+            "rel=x&resource=acct:alice@KEZ.lat.",
+            "resource=acct:%61lice@kez.lat",
+            "resource=acct%3A%2561lice%40kez.lat",
+            "resource=ACCT:alice@kez.lat",
+        ] {
             assert_eq!(handle(ok), Ok("alice".into()), "{ok}");
         }
-        for bad in ["", "rel=self", "resource=", "resource=alice@kez.lat", "resource=acct:alice", "resource=acct:@kez.lat", "resource=acct:alice@", "resource=acct:a@kez.lat&resource=acct:b@kez.lat"] {
+        for bad in [
+            "",
+            "rel=self",
+            "resource=",
+            "resource=alice@kez.lat",
+            "resource=acct:alice",
+            "resource=acct:@kez.lat",
+            "resource=acct:alice@",
+            "resource=acct:a@kez.lat&resource=acct:b@kez.lat",
+        ] {
             assert_eq!(handle(bad), Err(Code::InvalidParameter), "{bad}");
         }
-        for unknown in ["resource=acct:alice@other.lat", "resource=https://kez.lat/alice", "resource=mailto:alice@kez.lat", "resource=acct:Al+ice@kez.lat", "resource=acct:al%26ice@kez.lat"] {
+        for unknown in [
+            "resource=acct:alice@other.lat",
+            "resource=https://kez.lat/alice",
+            "resource=mailto:alice@kez.lat",
+            "resource=acct:Al+ice@kez.lat",
+            "resource=acct:al%26ice@kez.lat",
+        ] {
             assert_eq!(handle(unknown), Err(Code::UnknownHandle), "{unknown}");
         }
-        assert_eq!(Query::parse("rel=a&resource=acct:alice@kez.lat&rel=b%20c", &server).unwrap().rels, ["a", "b c"]);
+        assert_eq!(
+            Query::parse("rel=a&resource=acct:alice@kez.lat&rel=b%20c", &server).unwrap().rels,
+            ["a", "b c"]
+        );
     }
 }

@@ -3,9 +3,11 @@
 
 pub mod chat_server;
 pub mod deployment;
+pub mod http;
 pub mod nats;
 pub mod person;
 pub mod process;
+pub mod sse;
 pub mod wait;
 
 pub use chat_server::ChatServer;

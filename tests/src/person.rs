@@ -6,10 +6,10 @@ use kez_proto::{
     registration::{self, HandleRegistration},
     registry::Record,
 };
-use reqwest::{Client, Response};
+use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::SERVER;
+use crate::{SERVER, http};
 
 /// Somebody with a key and a wish for a handle.
 pub struct Person {
@@ -55,7 +55,7 @@ impl Person {
 
     /// Posts a registration signed now.
     pub async fn register(&self, url: &str) -> Response {
-        Client::new().post(format!("{url}/v1/register")).json(&self.registration()).send().await.unwrap()
+        http::client().post(format!("{url}/v1/register")).json(&self.registration()).send().await.unwrap()
     }
 
     /// Registers, and the record.
@@ -85,7 +85,7 @@ impl Person {
 
     /// A page of this person's mail, as (seq, envelope).
     pub async fn page(&self, url: &str, since: u64, limit: usize) -> (Vec<(u64, Value)>, Option<u64>) {
-        let request = Client::new().get(format!("{url}/v1/inbox/{}?since={since}&limit={limit}", self.handle)).header("x-kez-auth", self.poll_auth(since));
+        let request = http::client().get(format!("{url}/v1/inbox/{}?since={since}&limit={limit}", self.handle)).header("x-kez-auth", self.poll_auth(since));
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         let page: Value = response.json().await.unwrap();
@@ -109,5 +109,5 @@ impl Person {
 
 /// Posts a message.
 pub async fn send(url: &str, to: &str, envelope: Value) -> Response {
-    Client::new().post(format!("{url}/v1/messages")).json(&json!({"to": to, "envelope": envelope})).send().await.unwrap()
+    http::client().post(format!("{url}/v1/messages")).json(&json!({"to": to, "envelope": envelope})).send().await.unwrap()
 }

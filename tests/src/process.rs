@@ -8,7 +8,7 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use tempfile::TempDir;
@@ -31,6 +31,11 @@ pub fn binary(name: &str) -> PathBuf {
     let path = profile.join(name);
     assert!(path.is_file(), "{} isn't built; run `make test`", path.display());
     path
+}
+
+/// Sends a signal to the process group that a child leads, as Ctrl-C in a terminal does.
+pub fn kill_group(child: &Child, signal: Signal) {
+    let _ = killpg(Pid::from_raw(child.id() as i32), signal);
 }
 
 impl Process {

@@ -51,14 +51,21 @@ struct Shared {
 enum State {
     Starting,
     Running(u32),
-    /// It couldn't be started, or ended before it was ever ready.
+    /// It couldn't be started, or ended by itself; it is started again.
     Failed(String),
     Stopped,
 }
 
 impl Child {
     /// Starts it and waits until it takes clients.
-    pub async fn start(binary: NatsServer, data: &Data, keys: &Keys, bind: Option<SocketAddr>, partitions: u16, life: &Life) -> Result<Self, Failure> {
+    pub async fn start(
+        binary: NatsServer,
+        data: &Data,
+        keys: &Keys,
+        bind: Option<SocketAddr>,
+        partitions: u16,
+        life: &Life,
+    ) -> Result<Self, Failure> {
         end_leftover(&data.nats_pid(), &data.nats_config()).await;
         let listen = choose(bind)?;
         write_config(&binary, data, keys, listen, partitions)?;
@@ -71,8 +78,15 @@ impl Child {
         let supervisor = move || supervise(&path, &config, &watched, &sender);
         thread::Builder::new().name("nats-server".into()).spawn(supervisor).map_err(Failure::internal)?;
 
-        let address = ready(&mut state, data, life).await?;
-        if listen.port() == 0 {
+        let address = match ready(&mut state, data, life).await {
+            // Somebody else took the default port just now.
+            Err(_) if bind.is_none() && listen.port() != 0 && choose(None)?.port() == 0 => {
+                write_config(&binary, data, keys, SocketAddr::new(listen.ip(), 0), partitions)?;
+                ready(&mut state, data, life).await?
+            }
+            outcome => outcome?,
+        };
+        if address != listen {
             // When it is started again it must come back where the services look for it.
             write_config(&binary, data, keys, address, partitions)?;
         }
@@ -89,7 +103,10 @@ impl Child {
             if overdue {
                 tracing::warn!("nats-server didn't stop in {STOP:?}: ending it");
             }
-            signal(self.shared.pid.load(Ordering::SeqCst), if overdue { Signal::SIGKILL } else { Signal::SIGTERM });
+            signal(
+                self.shared.pid.load(Ordering::SeqCst),
+                if overdue { Signal::SIGKILL } else { Signal::SIGTERM },
+            );
             let _ = tokio::time::timeout(Duration::from_millis(500), self.state.changed()).await;
         }
     }
@@ -102,7 +119,13 @@ fn signal(pid: i32, signal: Signal) {
     }
 }
 
-fn write_config(binary: &NatsServer, data: &Data, keys: &Keys, listen: SocketAddr, partitions: u16) -> Result<(), Failure> {
+fn write_config(
+    binary: &NatsServer,
+    data: &Data,
+    keys: &Keys,
+    listen: SocketAddr,
+    partitions: u16,
+) -> Result<(), Failure> {
     let mut server = SingleServer::new("kez-chat", listen, data.jetstream());
     server.partitions = partitions;
     server.ports_dir = Some(data.nats_ports());
@@ -110,7 +133,8 @@ fn write_config(binary: &NatsServer, data: &Data, keys: &Keys, listen: SocketAdd
     server.log_file = Some(data.nats_log());
     let path = data.nats_config();
     let text = server.render(keys).map_err(crate::failure)?;
-    fs::write(&path, text).map_err(|e| Failure::new(Kind::Disk, format!("can't write {}: {e}", path.display())))?;
+    fs::write(&path, text)
+        .map_err(|e| Failure::new(Kind::Disk, format!("can't write {}: {e}", path.display())))?;
     binary.check(&path).map_err(crate::failure)
 }
 
@@ -119,7 +143,9 @@ fn choose(bind: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
     let wanted = bind.unwrap_or(DEFAULT);
     match TcpListener::bind(wanted) {
         Ok(_) => Ok(wanted),
-        Err(e) if bind.is_none() && e.kind() == io::ErrorKind::AddrInUse => Ok(SocketAddr::new(wanted.ip(), 0)),
+        Err(e) if bind.is_none() && e.kind() == io::ErrorKind::AddrInUse => {
+            Ok(SocketAddr::new(wanted.ip(), 0))
+        }
         Err(e) => Err(Failure::bind(wanted, "--nats-bind (KEZ_CHAT_NATS_BIND)", &e)),
     }
 }
@@ -127,23 +153,34 @@ fn choose(bind: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
 /// Waits until the child takes clients. Reading its streams back takes as long as they are large, so only its end is a failure.
 async fn ready(state: &mut watch::Receiver<State>, data: &Data, life: &Life) -> Result<SocketAddr, Failure> {
     let begun = Instant::now();
+    // A failure that was seen before isn't told again.
+    if matches!(*state.borrow(), State::Failed(_)) {
+        let _ = state.wait_for(|s| matches!(s, State::Running(_))).await;
+    }
     let mut told = Duration::from_secs(2);
     loop {
         let now = state.borrow_and_update().clone();
         match now {
             State::Failed(why) => {
-                let log = last_line(&data.nats_log()).map(|line| format!("; its last words: {line}")).unwrap_or_default();
+                let log = last_line(&data.nats_log())
+                    .map(|line| format!("; its last words: {line}"))
+                    .unwrap_or_default();
                 return Err(Failure::new(Kind::NatsServer, format!("nats-server doesn't start: {why}{log}")));
             }
             State::Running(pid) => {
-                if let Some(address) = ports::client_address(&data.nats_ports(), pid).map_err(crate::failure)? {
+                if let Some(address) =
+                    ports::client_address(&data.nats_ports(), pid).map_err(crate::failure)?
+                {
                     return Ok(address);
                 }
             }
             State::Starting | State::Stopped => {}
         }
         if begun.elapsed() > told {
-            tracing::info!(seconds = begun.elapsed().as_secs(), "waiting for nats-server to read its streams");
+            tracing::info!(
+                seconds = begun.elapsed().as_secs(),
+                "waiting for nats-server to read its streams"
+            );
             told += Duration::from_secs(2);
         }
         tokio::select! {
@@ -155,7 +192,10 @@ async fn ready(state: &mut watch::Receiver<State>, data: &Data, life: &Life) -> 
 
 fn last_line(log: &Path) -> Option<String> {
     let text = fs::read_to_string(log).ok()?;
-    text.lines().rev().find(|line| line.contains("[FTL]") || line.contains("[ERR]")).map(|line| line.trim().to_owned())
+    text.lines()
+        .rev()
+        .find(|line| line.contains("[FTL]") || line.contains("[ERR]"))
+        .map(|line| line.trim().to_owned())
 }
 
 /// Keeps one child running until told to stop.
@@ -174,12 +214,9 @@ fn supervise(path: &Path, config: &Path, shared: &Shared, state: &watch::Sender<
         }
         let why = describe(&ended);
         quick_deaths = if begun.elapsed() < Duration::from_secs(5) { quick_deaths + 1 } else { 0 };
-        let first = quick_deaths == 1 && matches!(*state.borrow(), State::Running(_));
         tracing::warn!(why, "nats-server ended; starting it again");
         // Whoever waits for the first start is told; later the services wait for its return by themselves.
-        if first || ended.is_err() {
-            state.send_replace(State::Failed(why));
-        }
+        state.send_replace(State::Failed(why));
         #[allow(clippy::disallowed_methods, reason = "a thread of its own, with nothing else to do")]
         thread::sleep(Duration::from_millis(100 << quick_deaths.min(6)));
     }
@@ -196,7 +233,13 @@ fn describe(ended: &io::Result<ExitStatus>) -> String {
 #[allow(unsafe_code, reason = "pre_exec: the two calls inside are async-signal-safe system calls")]
 fn start(path: &Path, config: &Path) -> io::Result<process::Child> {
     let mut command = Command::new(path);
-    command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    command
+        .arg("-c")
+        .arg(config)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0);
     #[cfg(target_os = "linux")]
     {
         let parent = nix::unistd::getpid();
@@ -214,7 +257,9 @@ fn start(path: &Path, config: &Path) -> io::Result<process::Child> {
 
 /// Ends a nats-server that an earlier process of this data folder left behind. We hold the folder's lock, so nobody else uses it.
 async fn end_leftover(pid_file: &Path, config: &Path) {
-    let Some(pid) = fs::read_to_string(pid_file).ok().and_then(|text| text.trim().parse::<i32>().ok()) else { return };
+    let Some(pid) = fs::read_to_string(pid_file).ok().and_then(|text| text.trim().parse::<i32>().ok()) else {
+        return;
+    };
     let runs = || is_ours(pid, config);
     if !runs() {
         return;

@@ -23,18 +23,34 @@ impl Data {
     /// Makes the folder if need be, and takes it for this process.
     pub fn open(folder: &Path) -> Result<Self, Failure> {
         let disk = |doing: &str, e: io::Error| {
-            let hint = if e.kind() == io::ErrorKind::StorageFull { "; free some space" } else { "; choose another folder with --db (KEZ_CHAT_DB)" };
-            Failure::new(Kind::Disk, format!("can't {doing} in the data folder {}: {e}{hint}", folder.display()))
+            let hint = if e.kind() == io::ErrorKind::StorageFull {
+                "; free some space"
+            } else {
+                "; choose another folder with --db (KEZ_CHAT_DB)"
+            };
+            Failure::new(
+                Kind::Disk,
+                format!("can't {doing} in the data folder {}: {e}{hint}", folder.display()),
+            )
         };
         if folder.is_file() {
-            let message = format!("{} is a file, and the data folder must be a folder; choose another with --db (KEZ_CHAT_DB)", folder.display());
+            let message = format!(
+                "{} is a file, and the data folder must be a folder; choose another with --db (KEZ_CHAT_DB)",
+                folder.display()
+            );
             return Err(Failure::new(Kind::Configuration, message));
         }
         for dir in [folder.to_owned(), folder.join("nats"), folder.join("nats/ports")] {
             DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| disk("make folders", e))?;
         }
         let folder = folder.canonicalize().map_err(|e| disk("look", e))?;
-        let mut lock = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(folder.join("LOCK")).map_err(|e| disk("write", e))?;
+        let mut lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(folder.join("LOCK"))
+            .map_err(|e| disk("write", e))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -51,10 +67,18 @@ impl Data {
         }
         let free = fs4::available_space(&folder).map_err(|e| disk("look", e))?;
         if free < FREE_BYTES {
-            let message = format!("only {} MiB are free where the data folder {} is; free some space, at least {} MiB", free >> 20, folder.display(), FREE_BYTES >> 20);
+            let message = format!(
+                "only {} MiB are free where the data folder {} is; free some space, at least {} MiB",
+                free >> 20,
+                folder.display(),
+                FREE_BYTES >> 20
+            );
             return Err(Failure::new(Kind::Disk, message));
         }
-        let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
+        let written = lock
+            .set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| writeln!(lock, "{}", std::process::id()));
         written.map_err(|e| disk("write", e))?;
         Ok(Self { folder, _lock: lock })
     }

@@ -33,7 +33,9 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
 
     let partitions = arguments.deployment.inbox_partitions.unwrap_or(kez_proto::limits::PARTITIONS);
     let child = match binary {
-        Some(binary) => Some(Child::start(binary, &data, &keys, arguments.nats_bind, partitions, &life).await?),
+        Some(binary) => {
+            Some(Child::start(binary, &data, &keys, arguments.nats_bind, partitions, &life).await?)
+        }
         None => None,
     };
     let urls = match &child {
@@ -41,7 +43,8 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
         None => arguments.nats_url.unwrap_or_default(),
     };
     let nats = |role| NatsArgs { nats_url: urls.clone(), nats_nkey: Some(keys.seed_file(role)) };
-    let (for_registry, for_fanout, for_gateway) = (nats(Role::Registry), nats(Role::Fanout), nats(Role::Gateway));
+    let (for_registry, for_fanout, for_gateway) =
+        (nats(Role::Registry), nats(Role::Fanout), nats(Role::Gateway));
 
     let registry_config = arguments.deployment.with(data.index(), arguments.fanout.replicas);
     // The gateway ends first, so that what it still has under way is answered; then the services; then nats-server.
@@ -69,7 +72,9 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
 fn failure(e: kez_nats::Error) -> Failure {
     use kez_nats::Error;
     let kind = match e {
-        Error::BinaryMissing { .. } | Error::BinaryTooOld { .. } | Error::ConfigRefused(_) => Kind::NatsServer,
+        Error::BinaryMissing { .. } | Error::BinaryTooOld { .. } | Error::ConfigRefused(_) => {
+            Kind::NatsServer
+        }
         Error::Keys { .. } => Kind::Configuration,
         Error::Io { .. } => Kind::Disk,
     };
@@ -80,11 +85,18 @@ fn failure(e: kez_nats::Error) -> Failure {
 fn banner(life: &Life, data: &Data, child: Option<&Child>, urls: &[String]) {
     let http = life.address("http").unwrap_or_default();
     let (http, everywhere) = match http.trim_start_matches("http://").parse::<SocketAddr>() {
-        Ok(addr) if addr.ip().is_unspecified() => (format!("http://127.0.0.1:{}", addr.port()), " (and every other address of this machine)"),
+        Ok(addr) if addr.ip().is_unspecified() => {
+            (format!("http://127.0.0.1:{}", addr.port()), " (and every other address of this machine)")
+        }
         _ => (http, ""),
     };
     let nats = match child {
-        Some(child) => format!("nats://{} (nats-server {}, started by this process; its log: {})", child.address, child.version, data.nats_log().display()),
+        Some(child) => format!(
+            "nats://{} (nats-server {}, started by this process; its log: {})",
+            child.address,
+            child.version,
+            data.nats_log().display()
+        ),
         None => urls.join(","),
     };
     let lines = format!(

@@ -16,13 +16,19 @@ pub async fn ack(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> {
     let credential = auth.ok_or(Code::AuthRequired)?;
     let through = through(&target, handle.as_str())?;
     let server = &fanout.deployment.server;
-    credential.verify(&primary, now(), REQUEST_SKEW_SECS, |ts| auth::request_text(server, "DELETE", &target, b"", ts))?;
+    credential.verify(&primary, now(), REQUEST_SKEW_SECS, |ts| {
+        auth::request_text(server, "DELETE", &target, b"", ts)
+    })?;
     encode(&Purged { purged: fanout.store.purge(&handle, through).await? })
 }
 
 fn through(target: &str, handle: &str) -> Result<u64, Code> {
-    let query = target.strip_prefix("/v1/inbox/").and_then(|t| t.strip_prefix(handle)).and_then(|t| t.strip_prefix('?'));
-    let mut values = url::form_urlencoded::parse(query.ok_or(Code::InvalidParameter)?.as_bytes()).filter(|(name, _)| name == "through");
+    let query = target
+        .strip_prefix("/v1/inbox/")
+        .and_then(|t| t.strip_prefix(handle))
+        .and_then(|t| t.strip_prefix('?'));
+    let mut values = url::form_urlencoded::parse(query.ok_or(Code::InvalidParameter)?.as_bytes())
+        .filter(|(name, _)| name == "through");
     match (values.next(), values.next()) {
         (Some((_, value)), None) => value.parse().map_err(|_| Code::InvalidParameter),
         _ => Err(Code::InvalidParameter),
@@ -37,7 +43,15 @@ mod tests {
     fn only_the_signed_target_counts() {
         assert_eq!(through("/v1/inbox/alice?through=7", "alice"), Ok(7));
         assert_eq!(through("/v1/inbox/alice?x=1&through=0", "alice"), Ok(0));
-        for bad in ["/v1/inbox/bob?through=7", "/v1/inbox/alice2?through=7", "/v1/inbox/alice", "/v1/inbox/alice?", "/v1/inbox/alice?through=-1", "/v1/inbox/alice?through=1&through=2", "/v1/inbox/alice/stream?through=7"] {
+        for bad in [
+            "/v1/inbox/bob?through=7",
+            "/v1/inbox/alice2?through=7",
+            "/v1/inbox/alice",
+            "/v1/inbox/alice?",
+            "/v1/inbox/alice?through=-1",
+            "/v1/inbox/alice?through=1&through=2",
+            "/v1/inbox/alice/stream?through=7",
+        ] {
             assert_eq!(through(bad, "alice"), Err(Code::InvalidParameter), "{bad}");
         }
     }

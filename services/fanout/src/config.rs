@@ -53,7 +53,9 @@ impl TryFrom<Args> for Config {
             return wrong("--replicas must be 1, 3 or 5");
         }
         if args.duplicate_window > 86_400 {
-            return wrong("--duplicate-window must be at most 86400 seconds: NATS remembers every message for so long, in memory");
+            return wrong(
+                "--duplicate-window must be at most 86400 seconds: NATS remembers every message for so long, in memory",
+            );
         }
         Ok(Self {
             envelope_bytes: args.envelope_bytes,

@@ -36,7 +36,7 @@ pub async fn run(config: Config, nats: &NatsArgs, life: Life, drain: Duration) -
     let nats = Nats::connect(nats, role.name(), &role.inbox_prefix(), 65_536, &life).await?;
     let deployment = streams::ensure(&config, &nats, &life).await?;
     let fanout = Arc::new(Fanout {
-        store: Store::new(&nats, &deployment),
+        store: Store::new(&nats, &deployment, !config.duplicate_window.is_zero()),
         recipients: Recipients::follow(&nats).await?,
         deployment,
         config,

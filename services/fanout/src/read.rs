@@ -35,9 +35,12 @@ pub async fn history(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> 
     match auth {
         ReadAuth::Poll(credential) => {
             let credential = credential.ok_or(Code::AuthRequired)?;
-            credential.verify(&primary, now(), REQUEST_SKEW_SECS, |ts| auth::poll_text(&handle, since, ts))?;
+            credential
+                .verify(&primary, now(), REQUEST_SKEW_SECS, |ts| auth::poll_text(&handle, since, ts))?;
         }
-        ReadAuth::Stream(credential) => verify_stream(&handle, &primary, credential, STREAM_LIFETIME.as_secs() as i64)?,
+        ReadAuth::Stream(credential) => {
+            verify_stream(&handle, &primary, credential, STREAM_LIFETIME.as_secs() as i64)?
+        }
     }
     let limit = match limit {
         0 => PAGE_DEFAULT,
@@ -48,7 +51,12 @@ pub async fn history(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> 
     Ok(answer.into())
 }
 
-fn verify_stream(handle: &Handle, primary: &Primary, credential: Option<Credential>, max_age: i64) -> Result<(), Problem> {
+fn verify_stream(
+    handle: &Handle,
+    primary: &Primary,
+    credential: Option<Credential>,
+    max_age: i64,
+) -> Result<(), Problem> {
     let credential = credential.ok_or(Code::AuthRequired)?;
     Ok(credential.verify(primary, now(), max_age, |ts| auth::stream_text(handle, ts))?)
 }

@@ -27,8 +27,10 @@ pub struct Recipients {
 impl Recipients {
     /// A cache that follows `kez.registry.changed`.
     pub async fn follow(nats: &Nats) -> Result<Self, Failure> {
-        let keys: Cache<Handle, Primary> = Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build();
-        let mut changes = nats.client.subscribe(subjects::REGISTRY_CHANGED).await.map_err(Failure::internal)?;
+        let keys: Cache<Handle, Primary> =
+            Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build();
+        let mut changes =
+            nats.client.subscribe(subjects::REGISTRY_CHANGED).await.map_err(Failure::internal)?;
         let mut connections = nats.connections();
         let changed = keys.clone();
         task::spawn("recipients", async move {
@@ -59,8 +61,10 @@ impl Recipients {
         if let Some(primary) = self.keys.get(&handle) {
             return Ok((handle, primary));
         }
-        let request = serde_json::to_vec(&Lookup { handle: handle.to_string() }).map_err(|_| Code::Internal)?;
-        let answer = self.nats.request(subjects::REGISTRY_LOOKUP, Bytes::from(request), SERVICE_DEADLINE).await?;
+        let request =
+            serde_json::to_vec(&Lookup { handle: handle.to_string() }).map_err(|_| Code::Internal)?;
+        let answer =
+            self.nats.request(subjects::REGISTRY_LOOKUP, Bytes::from(request), SERVICE_DEADLINE).await?;
         let record: Record = serde_json::from_slice(&answer.payload).map_err(|_| Code::Internal)?;
         self.keys.insert(handle.clone(), record.primary);
         Ok((handle, record.primary))

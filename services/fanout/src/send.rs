@@ -17,7 +17,10 @@ pub async fn send(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> {
     }
     if envelope.len() > fanout.config.envelope_bytes {
         let limit = fanout.config.envelope_bytes;
-        return Err(Problem::new(Code::TooLarge, format!("the envelope has {} bytes; at most {limit} are taken", envelope.len())));
+        return Err(Problem::new(
+            Code::TooLarge,
+            format!("the envelope has {} bytes; at most {limit} are taken", envelope.len()),
+        ));
     }
     let (handle, _) = fanout.recipients.key(&to).await?;
     let created_at = now();

@@ -30,6 +30,8 @@ const STORE_REFUSED: u64 = 10077;
 pub struct Store {
     nats: Nats,
     partitions: u16,
+    /// Whether the streams tell a retry from a new message.
+    tells_retries: bool,
     /// The highest sequence seen in each stream: a cursor up to there is known to be of this store.
     seen: Vec<AtomicU64>,
 }
@@ -54,9 +56,9 @@ pub struct Appended {
 }
 
 impl Store {
-    pub fn new(nats: &Nats, deployment: &Deployment) -> Self {
+    pub fn new(nats: &Nats, deployment: &Deployment, tells_retries: bool) -> Self {
         let partitions = deployment.partitions;
-        Self { nats: nats.clone(), partitions, seen: (0..partitions).map(|_| AtomicU64::new(0)).collect() }
+        Self { nats: nats.clone(), partitions, tells_retries, seen: (0..partitions).map(|_| AtomicU64::new(0)).collect() }
     }
 
     fn partition(&self, handle: &Handle) -> u16 {
@@ -73,12 +75,20 @@ impl Store {
 
     /// Stores an envelope; the stream pushes it after commit. `inbox_full`, `storage_full`, or `unavailable` if there was no ack: then it may be
     /// stored or not, and the same envelope again is safe.
-    pub async fn append(&self, handle: &Handle, envelope: Bytes, created_at: Timestamp) -> Result<Appended, Problem> {
+    pub async fn append(
+        &self,
+        handle: &Handle,
+        envelope: Bytes,
+        created_at: Timestamp,
+    ) -> Result<Appended, Problem> {
         let mut message_headers = HeaderMap::new();
-        message_headers.insert(headers::NATS_MSG_ID, message_id(handle, &envelope));
+        if self.tells_retries {
+            message_headers.insert(headers::NATS_MSG_ID, message_id(handle, &envelope));
+        }
         message_headers.insert(headers::CREATED_AT, created_at.to_string());
         let subject = subjects::store(handle, self.partitions);
-        let answer = self.nats.request_with_headers(subject, message_headers, envelope, SERVICE_DEADLINE).await?;
+        let answer =
+            self.nats.request_with_headers(subject, message_headers, envelope, SERVICE_DEADLINE).await?;
         match serde_json::from_slice(&answer.payload) {
             Ok(Response::Ok(PublishAck { sequence, duplicate, .. })) => {
                 self.saw(handle, sequence);
@@ -102,11 +112,19 @@ impl Store {
     /// When the message at `seq` was taken; `None` if it is gone.
     pub async fn created_at(&self, handle: &Handle, seq: u64) -> Result<Option<Timestamp>, Problem> {
         let request = json!({ "seq": seq }).to_string();
-        let answer = self.nats.request_with_headers(subjects::direct_get(&self.stream(handle)), HeaderMap::new(), request.into(), SERVICE_DEADLINE).await?;
+        let answer = self
+            .nats
+            .request_with_headers(
+                subjects::direct_get(&self.stream(handle)),
+                HeaderMap::new(),
+                request.into(),
+                SERVICE_DEADLINE,
+            )
+            .await?;
         Ok(header(answer.headers.as_ref(), headers::CREATED_AT).and_then(|t| t.parse().ok()))
     }
 
-    /// The messages above `since`, at most `limit` and 768 KiB, at least one if there is one. From any replica: the newest may be missing for a moment.
+    /// The messages above `since`, at most `limit`, ending with the one that fills the page. From any replica: the newest may be missing for a moment.
     pub async fn page(&self, handle: &Handle, since: u64, limit: usize) -> Result<Page, Problem> {
         let away = |why: String| -> Problem {
             tracing::debug!(why, "a page couldn't be read");
@@ -122,13 +140,17 @@ impl Store {
         let read = async {
             let mut answers = client.subscribe(inbox.clone()).await.map_err(|e| away(e.to_string()))?;
             let stream = subjects::direct_get(&self.stream(handle));
-            client.publish_with_reply(stream, inbox, request.to_string().into()).await.map_err(|e| away(e.to_string()))?;
+            client
+                .publish_with_reply(stream, inbox, request.to_string().into())
+                .await
+                .map_err(|e| away(e.to_string()))?;
             let mut messages: Vec<Stored> = Vec::new();
             while let Some(answer) = answers.next().await {
                 let number = |name| header(answer.headers.as_ref(), name).and_then(|v| v.parse::<u64>().ok());
                 match answer.status {
                     None => messages.push(Stored {
-                        seq: number(headers::NATS_SEQUENCE).ok_or_else(|| away("a message without sequence".into()))?,
+                        seq: number(headers::NATS_SEQUENCE)
+                            .ok_or_else(|| away("a message without sequence".into()))?,
                         created_at: header(answer.headers.as_ref(), headers::CREATED_AT)
                             .and_then(|t| t.parse().ok())
                             .ok_or_else(|| away("a message without time".into()))?,
@@ -141,13 +163,17 @@ impl Store {
                         let next = messages.last().map(|m| m.seq).filter(|_| more);
                         return Ok(Page { messages, next });
                     }
-                    Some(status) => return Err(away(format!("{status} {}", answer.description.unwrap_or_default()))),
+                    Some(status) => {
+                        return Err(away(format!("{status} {}", answer.description.unwrap_or_default())));
+                    }
                 }
             }
             Err(away("the connection ended".into()))
         };
         let begun = Instant::now();
-        let page = tokio::time::timeout(SERVICE_DEADLINE, read).await.map_err(|_| away(format!("no answer in {:?}", begun.elapsed())))??;
+        let page = tokio::time::timeout(SERVICE_DEADLINE, read)
+            .await
+            .map_err(|_| away(format!("no answer in {:?}", begun.elapsed())))??;
         if let Some(last) = page.messages.last() {
             self.saw(handle, last.seq);
         }
@@ -205,9 +231,17 @@ impl Store {
     }
 
     /// A request of the JetStream API about the stream of `handle`.
-    async fn ask<T: serde::de::DeserializeOwned>(&self, verb: &str, handle: &Handle, request: serde_json::Value) -> Result<T, Refused> {
+    async fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        verb: &str,
+        handle: &Handle,
+        request: serde_json::Value,
+    ) -> Result<T, Refused> {
         let subject = format!("$JS.API.STREAM.{verb}.{}", self.stream(handle));
-        let answer = self.nats.request_with_headers(subject, HeaderMap::new(), request.to_string().into(), SERVICE_DEADLINE).await;
+        let answer = self
+            .nats
+            .request_with_headers(subject, HeaderMap::new(), request.to_string().into(), SERVICE_DEADLINE)
+            .await;
         match serde_json::from_slice(&answer.map_err(|e| Refused::Away(e.into()))?.payload) {
             Ok(Response::Ok(answer)) => Ok(answer),
             Ok(Response::Err { error }) => Err(Refused::By(error.error_code().0)),
@@ -238,7 +272,8 @@ impl From<Refused> for Problem {
 
 /// Names a message by recipient and content: JetStream's memory of ids is one for all inboxes of a stream.
 fn message_id(handle: &Handle, envelope: &[u8]) -> String {
-    let digest = Sha256::new().chain_update(handle.as_str()).chain_update([0]).chain_update(envelope).finalize();
+    let digest =
+        Sha256::new().chain_update(handle.as_str()).chain_update([0]).chain_update(envelope).finalize();
     BASE64URL_NOPAD.encode(&digest[..16])
 }
 
@@ -249,7 +284,9 @@ pub fn write_page(out: &mut Vec<u8>, page: &Page, epoch: &str) -> Result<(), Pro
         Ok(mail::Message { seq: stored.seq, created_at: stored.created_at, envelope })
     });
     let messages = messages.collect::<Result<Vec<_>, serde_json::Error>>();
-    let written = messages.and_then(|messages| serde_json::to_writer(out, &mail::Page { messages, next: page.next, epoch: epoch.to_owned() }));
+    let written = messages.and_then(|messages| {
+        serde_json::to_writer(out, &mail::Page { messages, next: page.next, epoch: epoch.to_owned() })
+    });
     written.map_err(|e| Problem::new(Code::Internal, format!("a stored message isn't JSON: {e}")))
 }
 

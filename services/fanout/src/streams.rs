@@ -7,6 +7,7 @@ use async_nats::jetstream::{
     context::{CreateStreamError, CreateStreamErrorKind, GetStreamErrorKind},
     stream::{Config as StreamConfig, DiscardPolicy, Republish},
 };
+use futures_util::StreamExt;
 use kez_kit::{
     Failure, Kind, Life, Nats,
     retry::{Attempt, until_done},
@@ -28,10 +29,15 @@ pub async fn ensure(config: &Config, nats: &Nats, life: &Life) -> Result<Deploym
 async fn deployment(nats: &Nats) -> Result<Deployment, Attempt> {
     match nats.jetstream.get_stream(subjects::REGISTRY_STREAM).await {
         Ok(stream) => Deployment::from_metadata(&stream.cached_info().config.metadata).ok_or_else(|| {
-            let message = format!("the stream {} in this NATS isn't of Kez Chat; give Kez Chat an account of its own", subjects::REGISTRY_STREAM);
+            let message = format!(
+                "the stream {} in this NATS isn't of Kez Chat; give Kez Chat an account of its own",
+                subjects::REGISTRY_STREAM
+            );
             Attempt::Fail(Failure::new(Kind::Deployment, message))
         }),
-        Err(e) if matches!(e.kind(), GetStreamErrorKind::JetStream(_)) => Err(Attempt::Again("no registry has created the deployment yet".into())),
+        Err(e) if matches!(e.kind(), GetStreamErrorKind::JetStream(_)) => {
+            Err(Attempt::Again("no registry has created the deployment yet".into()))
+        }
         Err(e) => Err(Attempt::Again(format!("JetStream doesn't answer: {e}"))),
     }
 }
@@ -39,18 +45,25 @@ async fn deployment(nats: &Nats) -> Result<Deployment, Attempt> {
 fn stream(config: &Config, p: u16, partitions: u16) -> StreamConfig {
     let store = subjects::store_of_partition(p);
     let no_limit = |n: i64| if n == 0 { -1 } else { n };
+    // Less than a byte each is still a limit.
+    let bytes = config.store_bytes.div_ceil(u64::from(partitions));
     StreamConfig {
         name: subjects::inbox_stream(p),
         description: Some("mail of one partition of the handles".into()),
-        republish: Some(Republish { source: store.clone(), destination: subjects::INBOX_FROM_STORE.into(), headers_only: false }),
+        republish: Some(Republish {
+            source: store.clone(),
+            destination: subjects::INBOX_FROM_STORE.into(),
+            headers_only: false,
+        }),
         subjects: vec![store],
         max_messages: -1,
         max_messages_per_subject: no_limit(config.inbox_messages.into()),
-        max_bytes: no_limit((config.store_bytes / u64::from(partitions)) as i64),
+        max_bytes: no_limit(bytes as i64),
         max_age: Duration::from_secs(u64::from(config.mail_days) * 86_400),
         // Full means refused, never that older mail vanishes.
         discard: DiscardPolicy::New,
         discard_new_per_subject: config.inbox_messages > 0,
+        // NATS takes no less; without a window no message gets an id.
         duplicate_window: config.duplicate_window.max(Duration::from_millis(100)),
         num_replicas: config.replicas,
         allow_direct: true,
@@ -66,10 +79,32 @@ async fn ensure_stream(nats: &Nats, wanted: &StreamConfig) -> Result<(), Attempt
         Ok(_) => Ok(()),
         Err(e) if jetstream_code(&e) == Some(ErrorCode::STREAM_NAME_EXIST) => {
             tracing::info!(stream = wanted.name, "applying changed limits");
-            nats.jetstream.update_stream(wanted).await.map(drop).map_err(|e| attempt(&e))
+            let wanted = without_loss(nats, wanted).await?;
+            nats.jetstream.update_stream(&wanted).await.map(drop).map_err(|e| attempt(&e))
         }
         Err(e) => Err(attempt(&e)),
     }
+}
+
+/// NATS applies a lower limit per inbox by deleting the oldest mail: the limit stays as high as the fullest inbox needs.
+async fn without_loss(nats: &Nats, wanted: &StreamConfig) -> Result<StreamConfig, Attempt> {
+    let mut wanted = wanted.clone();
+    let limit = wanted.max_messages_per_subject;
+    if limit < 0 {
+        return Ok(wanted);
+    }
+    let stream = nats.jetstream.get_stream(&wanted.name).await.map_err(|e| Attempt::Again(e.to_string()))?;
+    let mut inboxes = stream.info_with_subjects(">").await.map_err(|e| Attempt::Again(e.to_string()))?;
+    let mut fullest = 0;
+    while let Some(inbox) = inboxes.next().await {
+        let (_, messages) = inbox.map_err(|e| Attempt::Again(e.to_string()))?;
+        fullest = fullest.max(messages as i64);
+    }
+    if fullest > limit {
+        tracing::warn!(stream = wanted.name, limit, fullest, "an inbox holds more than --inbox-messages; its mail is kept, and so is the limit that it needs");
+        wanted.max_messages_per_subject = fullest;
+    }
+    Ok(wanted)
 }
 
 fn jetstream_code(e: &CreateStreamError) -> Option<ErrorCode> {
@@ -87,7 +122,10 @@ fn attempt(e: &CreateStreamError) -> Attempt {
             let message = "NATS hasn't enough storage to set aside for mail; free some disk, or lower --store-bytes (KEZ_CHAT_STORE_BYTES)";
             Attempt::Fail(Failure::new(Kind::Disk, message))
         }
-        Some(code) if code.0 != NO_PEERS && matches!(e.kind(), CreateStreamErrorKind::JetStream(ref j) if j.code() == 400) => {
+        Some(code)
+            if code.0 != NO_PEERS
+                && matches!(e.kind(), CreateStreamErrorKind::JetStream(ref j) if j.code() == 400) =>
+        {
             Attempt::Fail(Failure::new(Kind::Deployment, format!("NATS refused an inbox stream: {e}")))
         }
         _ => Attempt::Again(e.to_string()),

@@ -1,12 +1,12 @@
 //! The routes that are one request and one answer.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Json,
     body::Body,
-    extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    extract::{FromRequestParts, Path, RawQuery, State},
+    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use kez_proto::{
@@ -30,6 +30,18 @@ use crate::{
 type Answer = Result<Response, Refusal>;
 type Gate = State<Arc<Gateway>>;
 
+/// The name in the path, unchecked. Bytes that are no text are no name either, and are refused by whoever knows the rules.
+pub struct Name(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(name.map_or_else(|_| char::REPLACEMENT_CHARACTER.into(), |Path(name)| name)))
+    }
+}
+
 pub async fn healthz(State(gateway): Gate) -> Json<Health> {
     Json(Health { status: "ok".into(), server: gateway.config.server.clone(), version: env!("CARGO_PKG_VERSION").into() })
 }
@@ -46,11 +58,11 @@ pub async fn register(State(gateway): Gate, request: Body) -> Answer {
     Ok(json(StatusCode::CREATED, gateway.ask(subjects::REGISTRY_REGISTER, envelope).await?))
 }
 
-pub async fn lookup(State(gateway): Gate, Path(handle): Path<String>) -> Answer {
+pub async fn lookup(State(gateway): Gate, Name(handle): Name) -> Answer {
     Ok(json(StatusCode::OK, gateway.ask_json(subjects::REGISTRY_LOOKUP, &Lookup { handle }).await?))
 }
 
-pub async fn by_primary(State(gateway): Gate, Path(primary): Path<String>) -> Answer {
+pub async fn by_primary(State(gateway): Gate, Name(primary): Name) -> Answer {
     Ok(json(StatusCode::OK, gateway.ask_json(subjects::REGISTRY_BY_PRIMARY, &ByPrimary { primary }).await?))
 }
 
@@ -68,7 +80,7 @@ pub async fn send(State(gateway): Gate, request: Body) -> Answer {
     Ok(json(StatusCode::CREATED, gateway.ask(subjects::FANOUT_SEND, message).await?))
 }
 
-pub async fn inbox(State(gateway): Gate, Path(handle): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+pub async fn inbox(State(gateway): Gate, Name(handle): Name, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
     let query = query.unwrap_or_default();
     let since = number(&query, "since")?.unwrap_or(0);
     let limit = match number(&query, "limit")? {
@@ -80,7 +92,7 @@ pub async fn inbox(State(gateway): Gate, Path(handle): Path<String>, RawQuery(qu
     Ok(json(StatusCode::OK, gateway.ask_json(subjects::FANOUT_HISTORY, &mail::History { handle, since, limit, auth }).await?))
 }
 
-pub async fn delete(State(gateway): Gate, Path(handle): Path<String>, uri: Uri, headers: HeaderMap) -> Answer {
+pub async fn delete(State(gateway): Gate, Name(handle): Name, uri: Uri, headers: HeaderMap) -> Answer {
     let target = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let auth = credential(&headers)?;
     Ok(json(StatusCode::OK, gateway.ask_json(subjects::FANOUT_ACK, &mail::Ack { handle, target, auth }).await?))

@@ -19,7 +19,10 @@ const PAGE: &str = include_str!("../templates/index.html");
 pub fn service(config: &Config) -> axum::routing::MethodRouter<(), Infallible> {
     match &config.web_dir {
         // A single-page client routes by itself: an unknown path is its index.
-        Some(dir) => axum::routing::any_service(ServeDir::new(dir).fallback(ServeFile::new(dir.join("index.html")))),
+        Some(dir) => {
+            let files = ServeDir::new(dir).fallback(ServeFile::new(dir.join("index.html")));
+            axum::routing::get_service(files).fallback(async || only_read())
+        }
         None => {
             let config = config.clone();
             axum::routing::any(move |request: Request<Body>| {
@@ -35,13 +38,17 @@ fn own(request: &Request<Body>, config: &Config) -> Response {
         return Refusal::from(Code::NotFound).into_response();
     }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return Refusal::from(Code::MethodNotAllowed).into_response();
+        return only_read();
     }
     // Where no public URL is configured, the address that the reader used is the best one to show.
     let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or(config.server.as_str());
     let url = if config.has_public_url { config.public_url.clone() } else { format!("http://{host}") };
     let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
     ([(header::CONTENT_SECURITY_POLICY, policy), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], Html(render(config, &url))).into_response()
+}
+
+fn only_read() -> Response {
+    ([(header::ALLOW, "GET,HEAD")], Refusal::from(Code::MethodNotAllowed)).into_response()
 }
 
 fn render(config: &Config, url: &str) -> String {

@@ -6,7 +6,7 @@ use axum::{
     Router,
     http::{HeaderName, Method, header},
     middleware::from_fn_with_state,
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use kez_proto::headers::X_KEZ_AUTH;
 use tower_http::cors::{Any, CorsLayer};
@@ -23,7 +23,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, HeaderName::from_static(X_KEZ_AUTH), HeaderName::from_static("last-event-id")])
         .expose_headers([header::RETRY_AFTER])
         .max_age(Duration::from_secs(3600));
-    Router::new()
+    let routes = Router::new()
         .route("/v1/healthz", get(handlers::healthz))
         .route("/v1/server", get(handlers::server))
         .route("/v1/register", post(handlers::register).layer(limited(rate::Kind::Registrations)))
@@ -33,10 +33,13 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/messages", post(handlers::send).layer(limited(rate::Kind::Sends)))
         .route("/v1/inbox/{handle}", get(handlers::inbox).delete(handlers::delete))
         .route("/v1/inbox/{handle}/stream", get(stream::open))
-        .route("/v1/{*rest}", get(refusal::not_found).fallback(refusal::not_found))
-        .route("/internal/{*rest}", get(refusal::not_found).fallback(refusal::not_found))
-        .route("/.well-known/{*rest}", get(refusal::not_found).fallback(refusal::not_found))
-        .method_not_allowed_fallback(refusal::method_not_allowed)
+        .method_not_allowed_fallback(refusal::method_not_allowed);
+    // What isn't an address of the API is never the web client's either.
+    let routes = ["/v1", "/internal", "/.well-known"].into_iter().fold(routes, |routes, root| {
+        let below = ["", "/", "/{*rest}"].map(|rest| format!("{root}{rest}"));
+        below.iter().fold(routes, |routes, path| routes.route(path, any(refusal::not_found)))
+    });
+    routes
         .fallback_service(page::service(&gateway.config))
         .layer(limited(rate::Kind::Requests))
         .layer(cors)

@@ -40,14 +40,16 @@ impl Service {
         let endpoint = endpoint.map_err(|e| Failure::internal(format_args!("can't serve {subject}: {e}")))?;
         let handler: Handler = Arc::new(move |payload| Box::pin(handler(payload)));
         let requests = self.requests.clone();
-        task::spawn("endpoint", async move {
+        let serving = async move {
             endpoint
                 .for_each_concurrent(CONCURRENCY, |request| {
                     let answer = task::spawn("request", requests.track_future(answer(request, subject, handler.clone())));
                     async move { drop(answer.await) }
                 })
                 .await;
-        });
+        };
+        // Tracked too: after a stop it still hands out the requests that had arrived.
+        task::spawn("endpoint", self.requests.track_future(serving));
         Ok(())
     }
 
@@ -56,12 +58,15 @@ impl Service {
         if let Err(error) = self.service.stop().await {
             tracing::debug!(%error, "stopping a service");
         }
-        let _ = self.nats.client.flush().await;
         self.requests.close();
-        if tokio::time::timeout(drain, self.requests.wait()).await.is_err() {
-            tracing::warn!(left = self.requests.len(), "requests were still under way at the end of the drain window");
+        let finish = async {
+            self.requests.wait().await;
+            let _ = self.nats.client.flush().await;
+        };
+        // While NATS is away nothing can be answered, and a flush would wait until it is back.
+        if self.nats.is_connected() && tokio::time::timeout(drain, finish).await.is_err() {
+            tracing::warn!("requests were still under way at the end of the drain window");
         }
-        let _ = self.nats.client.flush().await;
     }
 }
 
@@ -80,8 +85,12 @@ async fn answer(request: Request, subject: &'static str, handler: Handler) {
     }
 }
 
-/// Decodes a request; `malformed_json` if it isn't one.
+/// Decodes a request, which is a JSON object; `malformed_json` if it isn't one.
 pub fn decode<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Problem> {
+    // A list of the members would be read as an object of them.
+    if !payload.trim_ascii_start().starts_with(b"{") {
+        return Err(Code::MalformedJson.into());
+    }
     serde_json::from_slice(payload).map_err(|e| Problem::new(Code::MalformedJson, format!("{}: {e}", Code::MalformedJson.detail())))
 }
 

@@ -9,10 +9,7 @@ use std::{
 use kez_kit::{Failure, Kind};
 use time::OffsetDateTime;
 
-use crate::{
-    deployment::Log,
-    index::{Error, Index},
-};
+use crate::{damage::Error, deployment::Log, index::Index};
 
 /// The folder, locked for as long as this lives. The lock is a file beside it, since the folder itself may be renamed.
 #[derive(Debug)]
@@ -171,13 +168,14 @@ mod tests {
 
     #[test]
     fn whatever_is_broken_opens_whole_or_empty() {
-        let damages: [(&str, &dyn Fn(&mut Vec<u8>)); 6] = [
-            ("db", &|bytes| bytes.fill(0xa5)),
-            ("db", &|bytes| bytes.iter_mut().step_by(97).for_each(|b| *b ^= 0xff)),
-            ("db", &|bytes| bytes.truncate(bytes.len() / 3)),
-            ("db", &Vec::clear),
-            ("conf", &|bytes| bytes.fill(b'x')),
-            ("conf", &Vec::clear),
+        type Damage = fn(&mut Vec<u8>);
+        let damages: [(&str, Damage); 6] = [
+            ("db", |bytes| bytes.fill(0xa5)),
+            ("db", |bytes| bytes.iter_mut().step_by(97).for_each(|b| *b ^= 0xff)),
+            ("db", |bytes| bytes.truncate(bytes.len() / 3)),
+            ("db", Vec::clear),
+            ("conf", |bytes| bytes.fill(b'x')),
+            ("conf", Vec::clear),
         ];
         for (i, (file, damage)) in damages.iter().enumerate() {
             let (_dir, folder) = folder();

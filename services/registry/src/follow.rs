@@ -14,19 +14,19 @@ use kez_kit::{Failure, Kind, Life, Nats, ready::Gate, retry::Attempt};
 use kez_proto::{Timestamp, registry::Bindings, subjects};
 use tokio::{
     sync::watch,
-    time::{Instant, interval_at},
+    time::{Instant, interval_at, timeout},
 };
 
-use crate::{
-    Config, deployment,
-    folder::Folder,
-    index::{Index, Logged},
-};
+use crate::{Config, damage::Error, deployment, folder::Folder, index::Index, writing::Logged};
 
 /// Entries in one transaction, at most; the requests of other tasks come between.
 const BATCH: usize = 64;
 /// A consumer that says nothing for twice this time is gone, with the server that kept it.
 const HEARTBEAT: Duration = Duration::from_secs(2);
+/// A new consumer has this time to show something before it is given up because somebody waits.
+const GRACE: Duration = Duration::from_secs(1);
+/// A consumer is there within milliseconds, or it was put on a server that is away: another try finds another server.
+const CREATE: Duration = Duration::from_millis(500);
 /// How often a long catching up tells how far it is.
 const TELL: Duration = Duration::from_secs(2);
 
@@ -91,27 +91,30 @@ impl Follower {
     /// Follows with one consumer after the other; `Ok` when the log was replaced.
     async fn keep_up(&self, index: &Index) -> Result<(), Failure> {
         let mut pause = Duration::ZERO;
+        let mut told = String::new();
         loop {
             let before = index.applied();
             let end = tokio::select! {
                 end = self.follow(index) => end,
-                () = index.damaged() => return Err(self.folder.failure(crate::index::Error::Damaged("a read failed".into()))),
+                () = index.damaged() => return Err(self.folder.failure(Error::Damaged("a read failed".into()))),
             };
             match end {
                 End::Replaced => return Ok(()),
                 End::Failed(failure) => return Err(failure),
-                End::Again(why) => {
-                    tracing::debug!(why, applied = index.applied(), "following the log with a new consumer")
+                End::Again(why) if why != told => {
+                    tracing::info!(why, applied = index.applied(), "following the log anew");
+                    told = why;
                 }
+                End::Again(_) => {}
             }
             // The first try comes at once; those that bring nothing come ever later.
             tokio::time::sleep(pause).await;
-            let moved = index.applied() > before;
-            pause = if moved {
-                Duration::ZERO
+            if index.applied() > before {
+                pause = Duration::ZERO;
+                told.clear();
             } else {
-                (pause * 2).clamp(Duration::from_millis(50), Duration::from_secs(1))
-            };
+                pause = (pause * 2).clamp(Duration::from_millis(50), Duration::from_secs(1));
+            }
         }
     }
 
@@ -128,18 +131,15 @@ impl Follower {
         connections.mark_unchanged();
         let Some(log) = deployment::inspect(&self.nats, &self.config).await? else {
             // Made anew, the log would be empty, and every handle free for the taking: that is an operator's decision.
-            self.gate.close("the log is gone");
-            tracing::warn!(
-                stream = subjects::REGISTRY_STREAM,
-                "the log is gone: restore it, or restart to begin an empty one"
-            );
-            return Err(End::Again("the log is gone".into()));
+            const GONE: &str = "the log is gone: restore its stream, or restart to begin an empty one";
+            self.gate.close(GONE);
+            return Err(End::Again(GONE.into()));
         };
         if !index.fits(&log) {
             return Err(End::Replaced);
         }
         let mut messages = self.consume(index.applied() + 1).await?;
-        let mut fresh = true;
+        let (mut fresh, mut moved) = (true, Instant::now());
         let mut tell = interval_at(Instant::now() + TELL, TELL);
         loop {
             if index.applied() >= log.last {
@@ -149,12 +149,14 @@ impl Follower {
                 changed = connections.changed() => {
                     return Err(End::Again(if changed.is_ok() { "NATS reconnected" } else { "NATS was closed" }.into()));
                 }
-                () = index.late() => return Err(End::Again("an entry is late".into())),
+                () = index.late() => if moved.elapsed() > GRACE {
+                    return Err(End::Again("an entry is late".into()));
+                },
                 first = messages.next() => {
                     let entries = batch(first, &mut messages)?;
                     check_order(index.applied(), &entries, fresh)?;
                     index.apply(&entries).map_err(|e| End::Failed(self.folder.failure(e)))?;
-                    fresh = false;
+                    (fresh, moved) = (false, Instant::now());
                 }
                 _ = tell.tick(), if index.applied() < log.last => {
                     tracing::info!(applied = index.applied(), last = log.last, "reading the log");
@@ -175,7 +177,8 @@ impl Follower {
             memory_storage: true,
             ..Default::default()
         };
-        let consumer = self.nats.jetstream.create_consumer_on_stream(config, subjects::REGISTRY_STREAM).await;
+        let create = self.nats.jetstream.create_consumer_on_stream(config, subjects::REGISTRY_STREAM);
+        let consumer = timeout(CREATE, create).await.map_err(|_| End::Again("no consumer in time".into()))?;
         let consumer = consumer.map_err(|e| End::Again(format!("no consumer: {e}")))?;
         let messages = consumer.stream().heartbeat(HEARTBEAT).expires(HEARTBEAT * 5).messages().await;
         messages.map_err(|e| End::Again(format!("no messages: {e}")))

@@ -1,87 +1,33 @@
 //! The index: what the log's entries add up to, and how far it has read. Never the truth: whoever loses it reads the log again.
 
 use std::{
-    io,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use bytes::Bytes;
 use kez_proto::{
-    Code, Handle, Primary, Problem, ServerName, Timestamp,
-    registry::{self, Binding, Bindings, Effect},
+    Handle, Primary, ServerName,
+    registry::{Binding, Bindings},
 };
 use serde::{Deserialize, Serialize};
 use sled::{
     Transactional, Tree,
-    transaction::{ConflictableTransactionError as Abort, TransactionError, TransactionalTree},
+    transaction::{ConflictableTransactionError as Abort, TransactionError},
 };
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::deployment::{Log, LogId};
+use crate::{
+    damage::{Error, damaged, guard},
+    deployment::{Log, LogId},
+    writing::{Logged, Writing},
+};
 
 const CACHE_BYTES: u64 = 64 << 20;
 const CHECKPOINT: &str = "checkpoint";
-const SERVER: &str = "server";
-
-/// Why the index can't be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It contradicts itself; only a new one helps.
-    #[error("the index is damaged: {0}")]
-    Damaged(String),
-    /// The disk or the file system refuses.
-    #[error("{0}")]
-    Disk(io::Error),
-}
-
-impl From<sled::Error> for Error {
-    fn from(e: sled::Error) -> Self {
-        match e {
-            sled::Error::Io(e)
-                if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
-            {
-                Self::Damaged(e.to_string())
-            }
-            sled::Error::Io(e) => Self::Disk(e),
-            e => Self::Damaged(e.to_string()),
-        }
-    }
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        tracing::error!(%error, "the index can't be read");
-        Code::Internal.into()
-    }
-}
-
-fn damaged(what: impl ToString) -> Error {
-    Error::Damaged(what.to_string())
-}
-
-/// sled 0.34 panics where it finds damage; here that is an error like any other.
-fn guard<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text =
-            panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(damaged(text.unwrap_or("sled panicked")))
-    })
-}
-
-/// An entry as the log holds it.
-#[derive(Clone, Debug)]
-pub struct Logged {
-    /// Its place in the log.
-    pub sequence: u64,
-    /// The stream's own clock.
-    pub at: Timestamp,
-    /// [`kez_proto::registry::Entry`], hopefully.
-    pub bytes: Bytes,
-}
+/// Where `meta` keeps the genesis entry's server.
+pub const SERVER: &str = "server";
 
 #[derive(Serialize, Deserialize)]
 struct Checkpoint {
@@ -159,10 +105,14 @@ impl Index {
         guard(|| {
             let trees = (&self.handles, &self.primaries, &self.meta);
             let outcome = trees.transaction(|(handles, primaries, meta)| {
-                let mut state =
-                    Writing { server: server(meta.get(SERVER)?).map_err(Abort::Abort)?, handles, primaries };
+                let mut state = Writing {
+                    server: server(meta.get(SERVER)?).map_err(Abort::Abort)?,
+                    handles,
+                    primaries,
+                    meta,
+                };
                 for entry in entries.iter().filter(|e| e.sequence > applied) {
-                    state.apply(entry, meta)?;
+                    state.apply(entry)?;
                 }
                 meta.insert(CHECKPOINT, checkpoint.as_slice())?;
                 Ok(state.server)
@@ -236,57 +186,8 @@ impl Bindings for Index {
     }
 }
 
-/// The index within a transaction: it sees what the entries before wrote.
-struct Writing<'a> {
-    server: Option<ServerName>,
-    handles: &'a TransactionalTree,
-    primaries: &'a TransactionalTree,
-}
-
-impl Writing<'_> {
-    fn apply(&mut self, entry: &Logged, meta: &TransactionalTree) -> Result<(), Abort<Error>> {
-        match registry::apply(self, &entry.bytes, entry.at)? {
-            Effect::Genesis(server) => {
-                meta.insert(SERVER, server.as_str())?;
-                self.server = Some(server);
-            }
-            Effect::Bind(binding) => {
-                tracing::debug!(sequence = entry.sequence, handle = %binding.handle, "bound");
-                let bytes = serde_json::to_vec(&binding).map_err(|e| Abort::Abort(damaged(e)))?;
-                self.handles.insert(binding.handle.as_str(), bytes)?;
-                self.primaries.insert(binding.primary.as_bytes(), binding.handle.as_str())?;
-            }
-            Effect::Nothing(code) => {
-                tracing::debug!(sequence = entry.sequence, %code, "an entry without effect")
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Bindings for Writing<'_> {
-    type Error = Abort<Error>;
-
-    fn server(&self) -> Option<&ServerName> {
-        self.server.as_ref()
-    }
-
-    fn by_handle(&self, handle: &Handle) -> Result<Option<Binding>, Abort<Error>> {
-        let bytes = self.handles.get(handle.as_str())?;
-        bytes.map(|bytes| binding(&bytes)).transpose().map_err(Abort::Abort)
-    }
-
-    fn by_primary(&self, primary: &Primary) -> Result<Option<Binding>, Abort<Error>> {
-        let Some(handle) = self.primaries.get(primary.as_bytes())? else { return Ok(None) };
-        let bytes = self
-            .handles
-            .get(handle)?
-            .ok_or_else(|| Abort::Abort(damaged("a key's handle has no binding")))?;
-        binding(&bytes).map(Some).map_err(Abort::Abort)
-    }
-}
-
-fn binding(bytes: &[u8]) -> Result<Binding, Error> {
+/// Reads a binding as it is stored.
+pub fn binding(bytes: &[u8]) -> Result<Binding, Error> {
     serde_json::from_slice(bytes).map_err(damaged)
 }
 

@@ -9,15 +9,17 @@ use kez_kit::{Failure, Kind, Life, Nats, nats::NatsArgs, retry::until_done, serv
 use kez_proto::subjects::{self, Role};
 use tokio::sync::watch;
 
-pub mod admission;
-pub mod config;
-pub mod deployment;
+mod admission;
+mod config;
+mod damage;
+mod deployment;
 mod desk;
 mod folder;
 mod follow;
 mod index;
 #[cfg(test)]
 mod testing;
+mod writing;
 
 pub use config::{Args, Config, DeploymentArgs};
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     deployment::{Log, LogId},
-    index::Logged,
+    writing::Logged,
 };
 
 #[path = "../tests/support/person.rs"]

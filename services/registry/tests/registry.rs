@@ -1,5 +1,7 @@
 //! The registry on a real nats-server, with no more permissions than its role has.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{fs, time::Instant};
 
 use futures_util::{StreamExt, future::join_all};
@@ -147,6 +149,8 @@ async fn while_nats_is_away_the_registry_says_so_and_goes_on_afterwards() {
             .unwrap();
         assert!(begun.elapsed() < CALLER_DEADLINE);
     }
+    nats.kill();
+    eventually("the gate to close", async || (!registry.life.ready.is_ready()).then_some(())).await;
     registry.stop().await;
 }
 

@@ -94,6 +94,16 @@ pub enum Command {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Print the signature of a request without a body, for curl and scripts: the value of X-KEZ-Auth, good for 60 seconds
+    #[command(
+        after_help = "Example:\n  curl -H \"X-KEZ-Auth: $(kez auth GET '/v1/inbox/alice?since=0')\" 'http://127.0.0.1:6969/v1/inbox/alice?since=0'"
+    )]
+    Auth {
+        /// GET or DELETE
+        method: String,
+        /// Path and query, exactly as they will be sent
+        target: String,
+    },
 }
 
 #[derive(Subcommand)]

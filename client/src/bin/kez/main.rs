@@ -44,6 +44,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Send { to, text } => commands::send::run(&context, to, text).await,
             Command::Listen => commands::listen::run(&context).await,
             Command::Inbox { limit, since } => commands::inbox::run(&context, limit, since).await,
+            Command::Auth { method, target } => commands::auth::run(&context, &method, &target),
             Command::Delete { through, yes } => commands::delete::run(&context, through, yes).await,
         }
     });

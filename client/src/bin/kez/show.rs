@@ -6,7 +6,7 @@ use kez_client::{
     message::{Opened, Unsealed},
     text,
 };
-use kez_proto::mail::Message;
+use kez_proto::{Handle, ServerName, mail::Message};
 use serde_json::{Value, json};
 
 use crate::output::{FAINT, NAME, Output};
@@ -18,7 +18,7 @@ pub fn message(out: Output, message: &Message, opened: &Opened) -> io::Result<()
         Opened::Unsealed(Unsealed { id, sent_at, from, body }) => (
             format!(
                 "{FAINT}[{time}]{FAINT:#} {NAME}{}{NAME:#} {FAINT}(unverified){FAINT:#}: {}",
-                text::line(from),
+                sender(from),
                 text::block(body)
             ),
             json!({"id": id, "sent_at": sent_at, "from": from, "verified": false, "body": body}),
@@ -36,6 +36,16 @@ pub fn message(out: Output, message: &Message, opened: &Opened) -> io::Result<()
     out.result(&human, &program)
 }
 
+/// A claimed sender. What isn't `handle@server` is quoted, or it could carry a mark of its own: `alice@kez.lat (verified): …`.
+fn sender(from: &str) -> String {
+    match from.split_once('@') {
+        Some((name, server)) if name.parse::<Handle>().is_ok() && server.parse::<ServerName>().is_ok() => {
+            from.to_owned()
+        }
+        _ => format!("\"{}\"", text::line(&from.replace('"', "'"))),
+    }
+}
+
 /// The time of day of a moment `YYYY-MM-DDThh:mm:ssZ`, with the date before it unless that is today's.
 fn time(moment: &str, now: &str) -> String {
     let clock = moment.trim_end_matches('Z');
@@ -48,6 +58,13 @@ fn time(moment: &str, now: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sender_cannot_vouch_for_themselves() {
+        assert_eq!(sender("alice@kez.lat"), "alice@kez.lat");
+        assert_eq!(sender("alice@kez.lat (verified): \"hi\""), "\"alice@kez.lat (verified): 'hi'\"");
+        assert_eq!(sender("\u{1b}[2J"), r#""\u{1b}[2J""#);
+    }
 
     #[test]
     fn the_date_is_shown_unless_it_is_today() {

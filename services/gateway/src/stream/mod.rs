@@ -7,7 +7,7 @@ mod queue;
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::{HeaderMap, header},
     response::{
         IntoResponse, Response,
@@ -19,7 +19,8 @@ use kez_proto::{Code, Handle, auth::Credential, limits::SSE_PING, mail, sse, sub
 
 use self::{feed::Feed, heads::Heads};
 use crate::{
-    Gateway, handlers,
+    Gateway,
+    handlers::{self, Name},
     rate::Client,
     refusal::Refusal,
 };
@@ -46,7 +47,7 @@ struct Cursor {
 pub async fn open(
     State(gateway): State<Arc<Gateway>>,
     Client(ip): Client,
-    Path(handle): Path<String>,
+    Name(handle): Name,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {

@@ -12,7 +12,7 @@ pub async fn run(context: &Context, limit: Option<u64>, since: u64) -> Result<()
     while let Some(since) = next.filter(|_| left > 0) {
         let size = usize::try_from(left).unwrap_or(PAGE_MAX).min(PAGE_MAX);
         let page = member.client.inbox(&member.identity, &member.profile.handle, since, Some(size)).await?;
-        for mail in &page.messages {
+        for mail in page.messages.iter().take(size) {
             show::message(context.out, mail, &message::open(&mail.envelope))?;
         }
         left = left.saturating_sub(page.messages.len() as u64);

@@ -67,7 +67,7 @@ impl Reader<'_> {
             }
             Event::Disconnected { reason, retry_in } => {
                 let seconds = retry_in.as_secs_f32().ceil();
-                self.context.out.status(&format!("{reason}\nreconnecting in {seconds} s …"));
+                self.context.out.status(&format!("{reason}; trying again in {seconds} s"));
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub mod auth;
 pub mod delete;
 pub mod identity;
 pub mod inbox;

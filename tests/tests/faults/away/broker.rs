@@ -1,0 +1,105 @@
+//! The broker is killed, or hangs.
+
+use std::time::Instant;
+
+use kez_tests::{Deployment, Person, eventually, http, person::send, sse::Stream};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use super::probe::{all_ready, assert_all_unavailable, assert_all_work, processes, readiness, still_open};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_was_killed_is_told_in_time_and_missed_by_no_message() {
+    let mut deployment = Deployment::start(2).await;
+    let urls = [deployment.url(0).to_owned(), deployment.url(1).to_owned()];
+    let alice = Person::registered("alice", &urls[0]).await;
+    let (mut stream, _) = Stream::open(&urls[0], &alice, "").await;
+    let mut acknowledged = vec![acknowledge(&urls[0], json!({"n": "before"})).await];
+    for n in 0..5 {
+        // By the other gateway, and killed at once: its push may never come.
+        acknowledged.push(acknowledge(&urls[1], json!({"n": n})).await);
+    }
+    deployment.nats.kill();
+
+    for process in processes(&deployment) {
+        let reason = eventually("a service isn't ready", async || {
+            let (status, gates) = readiness(process).await;
+            (status == 503).then_some(gates)
+        })
+        .await;
+        assert!(reason.as_object().unwrap().values().any(|why| why == "NATS is away"), "{reason}");
+        let live = http::get(format!("http://{}/livez", process.address("admin"))).await;
+        assert_eq!(live.status(), 200, "a restart wouldn't bring the broker back");
+    }
+    for url in &urls {
+        let slowest = assert_all_unavailable(url, &alice).await;
+        println!("broker away: the slowest answer took {slowest:?}");
+    }
+
+    deployment.nats.restart().await;
+    let begun = Instant::now();
+    all_ready(&deployment).await;
+    println!("broker back: all ready after {:?}", begun.elapsed());
+    for url in &urls {
+        acknowledged.push(acknowledge(url, json!({"n": format!("after, {url}")})).await);
+        assert_all_work(url, &alice).await;
+    }
+    // The probes' messages are one: the same bytes.
+    assert_same(&mut stream, &alice, &urls, &acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_hangs_is_told_in_time() {
+    let deployment = Deployment::start(1).await;
+    let url = deployment.url(0).to_owned();
+    let alice = Person::registered("alice", &url).await;
+    let (mut stream, _) = Stream::open(&url, &alice, "").await;
+    let mut acknowledged = vec![acknowledge(&url, json!({"n": "before"})).await];
+    deployment.nats.signal(Signal::SIGSTOP);
+    for _ in 0..2 {
+        let slowest = assert_all_unavailable(&url, &alice).await;
+        println!("broker hangs: the slowest answer took {slowest:?}");
+    }
+    for process in processes(&deployment) {
+        let live = http::get(format!("http://{}/livez", process.address("admin"))).await;
+        assert_eq!(live.status(), 200);
+    }
+    deployment.nats.signal(Signal::SIGCONT);
+    let begun = Instant::now();
+    eventually("mail is taken again", async || {
+        (send(&url, "alice", json!({"n": "after"})).await.status() == 201).then_some(())
+    })
+    .await;
+    println!("broker goes on: mail is taken after {:?}", begun.elapsed());
+    acknowledged.push(acknowledge(&url, json!({"n": "at last"})).await);
+    assert_all_work(&url, &alice).await;
+    assert_same(&mut stream, &alice, std::slice::from_ref(&url), &acknowledged).await;
+}
+
+async fn acknowledge(url: &str, envelope: Value) -> (u64, Value) {
+    let response = send(url, "alice", envelope.clone()).await;
+    assert_eq!(response.status(), 201);
+    (response.json::<Value>().await.unwrap()["seq"].as_u64().unwrap(), envelope)
+}
+
+/// The stream that was open all the time has what history has: every acknowledged message, once, in order.
+async fn assert_same(stream: &mut Stream, person: &Person, urls: &[String], acknowledged: &[(u64, Value)]) {
+    let history = person.mail(&urls[0]).await;
+    for message in acknowledged {
+        assert!(history.contains(message), "{message:?} is lost");
+    }
+    for message in &history {
+        assert_eq!(mail(stream).await, *message);
+    }
+    for url in urls {
+        assert_eq!(person.mail(url).await, history);
+    }
+    still_open(stream).await;
+    let last = acknowledge(&urls[0], json!({"n": "the end"})).await;
+    assert_eq!(mail(stream).await, last);
+}
+
+async fn mail(stream: &mut Stream) -> (u64, Value) {
+    let event = stream.message().await;
+    (event.seq(), event.json()["envelope"].take())
+}

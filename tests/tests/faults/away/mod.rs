@@ -1,0 +1,7 @@
+//! Something that a request needs is away, hangs, or has lost its disk.
+
+mod broker;
+mod index;
+mod probe;
+mod services;
+mod stopping;

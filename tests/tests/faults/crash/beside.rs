@@ -1,0 +1,51 @@
+//! Several servers on one machine, each with its folder and address.
+
+use std::{fs, net::TcpListener, path::Path};
+
+use kez_tests::{ChatServer, Person, http, person::send, within};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+const USUAL: u16 = 4222;
+
+#[tokio::test]
+async fn the_usual_nats_port_may_be_taken() {
+    // By us, or by whoever has it already.
+    let taken = TcpListener::bind(("127.0.0.1", USUAL));
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let servers = [ChatServer::start(dirs[0].path()).await, ChatServer::start(dirs[1].path()).await];
+    assert_ne!(nats_port(dirs[0].path()), USUAL);
+    assert_ne!(nats_port(dirs[1].path()), USUAL);
+    assert_ne!(nats_port(dirs[0].path()), nats_port(dirs[1].path()));
+    drop(taken);
+    // Two worlds: a handle of one is free in the other.
+    for server in &servers {
+        let alice = Person::registered("alice", server.url()).await;
+        assert_eq!(send(server.url(), "alice", json!({"by": server.url()})).await.status(), 201);
+        let mail = alice.mail(server.url()).await;
+        assert_eq!(mail.len(), 1);
+        assert_eq!(mail[0].1, json!({"by": server.url()}));
+    }
+}
+
+/// Whoever finds the usual port free may have lost it a moment later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_start_at_the_same_moment() {
+    let mut starts = JoinSet::new();
+    for _ in 0..4 {
+        starts.spawn(async {
+            let dir = tempfile::tempdir().unwrap();
+            (ChatServer::start(dir.path()).await, dir)
+        });
+    }
+    for (server, _dir) in within("all are ready", starts.join_all()).await {
+        assert_eq!(http::get(format!("{}/v1/server", server.url())).await.status(), 200);
+    }
+}
+
+/// Where the nats-server of this data folder listens.
+fn nats_port(db: &Path) -> u16 {
+    let config = fs::read_to_string(db.join("nats/server.conf")).unwrap();
+    let port = config.lines().find_map(|line| line.strip_prefix("port:"));
+    port.unwrap().trim().parse().unwrap()
+}

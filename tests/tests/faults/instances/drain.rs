@@ -1,0 +1,114 @@
+//! SIGTERM: what is under way is finished, streams end in order, the exit code is 0.
+
+use std::time::Duration;
+
+use kez_tests::{Deployment, Person, person::send, sse::Stream, within};
+use nix::sys::signal::Signal;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::urls;
+use crate::load::Load;
+
+const SENDERS: u64 = 4;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_told_to_stop_ends_its_streams_in_order() {
+    let mut deployment = Deployment::start(2).await;
+    let urls = urls(&deployment);
+    let alice = Person::registered("alice", &urls[0]).await;
+    let mut open = JoinSet::new();
+    for _ in 0..8 {
+        let (mut stream, _) = Stream::open(&urls[0], &alice, "").await;
+        open.spawn(async move {
+            let mut last = None;
+            while let Some(event) = stream.read().await.expect("the stream was cut") {
+                last = Some(event);
+            }
+            last.expect("it had events")
+        });
+    }
+    let mut load = Load::start(&urls, vec![alice], SENDERS);
+    load.allow(100);
+    load.progress(SENDERS * 20).await;
+    assert!(load.is_busy(), "it must stop under load");
+    let status = deployment.gateways[0].terminate().await;
+    assert_eq!(status.code(), Some(0), "{status}");
+    for last in within("all streams end", open.join_all()).await {
+        let retry: u64 = last.retry.parse().expect("the last word says when to come back");
+        assert!((1..=5000).contains(&retry), "{last:?}");
+    }
+    // The one that is left has it all.
+    deployment.gateways[0] = deployment.gateway(urls[0].trim_start_matches("http://"));
+    deployment.gateways[0].ready().await;
+    load.finish().await;
+}
+
+/// Requests that a service has taken when it is told to stop are answered; those that come later are another instance's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_that_are_told_to_stop_answer_what_is_under_way() {
+    let mut deployment = Deployment::start(1).await;
+    let url = deployment.url(0).to_owned();
+    Person::registered("alice", &url).await;
+    assert_eq!(send(&url, "alice", json!({"n": "first"})).await.status(), 201);
+
+    // Frozen, it can't answer; what is sent now is under way to it for certain.
+    deployment.fanouts[0].signal(Signal::SIGSTOP);
+    let mut requests = JoinSet::new();
+    for n in 0..20 {
+        let url = url.clone();
+        requests.spawn(async move { send(&url, "alice", json!({"n": n})).await.status().as_u16() });
+    }
+    under_way().await;
+    deployment.fanouts[0].signal(Signal::SIGTERM);
+    deployment.fanouts[0].signal(Signal::SIGCONT);
+    let status = deployment.fanouts[0].ended().await;
+    assert_eq!(status.code(), Some(0), "{status}");
+    assert_eq!(within("sends are answered", requests.join_all()).await, [201; 20]);
+
+    deployment.registries[0].signal(Signal::SIGSTOP);
+    let mut requests = JoinSet::new();
+    for n in 0..20 {
+        let url = url.clone();
+        requests.spawn(async move { Person::new(&format!("person-{n}")).register(&url).await.status().as_u16() });
+    }
+    under_way().await;
+    deployment.registries[0].signal(Signal::SIGTERM);
+    deployment.registries[0].signal(Signal::SIGCONT);
+    let status = deployment.registries[0].ended().await;
+    assert_eq!(status.code(), Some(0), "{status}");
+    assert_eq!(within("registrations are answered", requests.join_all()).await, [201; 20]);
+}
+
+/// Nothing outside tells that requests lie in a frozen process's socket; far less than a request's deadline, far more than the way there.
+async fn under_way() {
+    tokio::time::sleep(Duration::from_millis(500)).await;
+}
+
+/// Instances replaced one after the other, as a deploy does: nobody notices.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fanouts_and_registries_are_replaced_under_load() {
+    let mut deployment = Deployment::start(2).await;
+    let urls = urls(&deployment);
+    let mut people = vec![];
+    for name in ["alice", "bob"] {
+        people.push(Person::registered(name, &urls[0]).await);
+    }
+    let mut load = Load::start(&urls, people, SENDERS);
+    for n in 0..2 {
+        load.allow(60);
+        load.progress(SENDERS * 20).await;
+        assert!(load.is_busy(), "it must stop under load");
+        let status = deployment.fanouts[n].terminate().await;
+        assert_eq!(status.code(), Some(0), "{status}");
+        deployment.fanouts[n] = deployment.fanout();
+        deployment.fanouts[n].ready().await;
+        let status = deployment.registries[n].terminate().await;
+        assert_eq!(status.code(), Some(0), "{status}");
+        deployment.registries[n] = deployment.registry(n);
+        deployment.registries[n].ready().await;
+        load.settled().await;
+        println!("round {n}: attempts that weren't acknowledged: {:?}", load.refusals());
+    }
+    load.finish().await;
+}

@@ -1,0 +1,14 @@
+//! Two of each service on one nats-server.
+
+mod crossing;
+mod drain;
+mod kills;
+mod log;
+mod race;
+
+use kez_tests::Deployment;
+
+/// Base URLs of all gateways.
+fn urls(deployment: &Deployment) -> Vec<String> {
+    (0..deployment.gateways.len()).map(|n| deployment.url(n).to_owned()).collect()
+}

@@ -1,0 +1,106 @@
+//! The README's examples, run word for word against a fresh server.
+
+use std::{
+    io::Read,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use kez_tests::{
+    Process, eventually, http,
+    nats::nats_server,
+    process::{binary, kill_group},
+};
+use nix::sys::signal::Signal;
+use regex::Regex;
+use tempfile::TempDir;
+
+const README: &str = include_str!("../../README.md");
+const ADDRESS: &str = "127.0.0.1:6969";
+
+/// The code blocks of this language below this heading.
+fn blocks(heading: &str, language: &str) -> Vec<&'static str> {
+    let (_, section) = README.split_once(&format!("\n## {heading}\n")).expect("the heading is there");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let fence = format!("```{language}\n");
+    section.split(&fence).skip(1).filter_map(|block| block.split("```").next()).collect()
+}
+
+/// A fresh server with the names that the README uses, and a folder for `kez`.
+async fn server() -> (Process, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("db");
+    let nats = nats_server();
+    let flags = ["--db", db.to_str().unwrap(), "--bind", "127.0.0.1:0", "--nats-server", nats.to_str().unwrap(), "--drain-seconds", "1"];
+    let mut process = Process::spawn("kez-chat-server", &flags.map(String::from));
+    process.ready().await;
+    (process, dir)
+}
+
+/// A shell that doesn't outlive its test.
+struct Shell(Child);
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        kill_group(&self.0, Signal::SIGKILL);
+        let _ = self.0.wait();
+    }
+}
+
+fn bash(script: &str, server: &Process, home: &Path) -> Shell {
+    let url = server.address("http");
+    let built = binary("kez").parent().unwrap().to_owned();
+    let path = format!("{}:{}", built.display(), std::env::var("PATH").unwrap());
+    let script = script.replace(ADDRESS, url.trim_start_matches("http://"));
+    let script = script.replace("$PWD/target/release", built.to_str().unwrap());
+    let script = script.replace("/tmp/bob", home.with_file_name("bob").to_str().unwrap());
+    let mut command = Command::new("bash");
+    command.args(["-ec", &script]).env("PATH", path).env("KEZ_HOME", home).env("KEZ_SERVER_URL", url);
+    Shell(command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn().unwrap())
+}
+
+fn output(mut shell: Shell) -> String {
+    let mut text = String::new();
+    shell.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    shell.0.wait().unwrap();
+    text
+}
+
+#[tokio::test]
+async fn the_http_api_by_example() {
+    let (server, dir) = server().await;
+    let home = dir.path().join("home");
+    let mut ran = 0;
+    for block in blocks("HTTP API by example", "console") {
+        for example in block.trim_start_matches("$ ").split("\n$ ") {
+            let (command, expected) = example.split_once('\n').unwrap_or((example, ""));
+            let got = output(bash(command, &server, &home));
+            let pattern = format!("^{}$", regex::escape(expected.trim_end()).replace('…', ".*"));
+            assert!(Regex::new(&pattern).unwrap().is_match(got.trim_end()), "$ {command}\nexpected:\n{expected}\ngot:\n{got}");
+            ran += 1;
+        }
+    }
+    assert!(ran >= 10, "only {ran} examples were found");
+}
+
+#[tokio::test]
+async fn chat_from_two_terminals() {
+    let (server, dir) = server().await;
+    let terminals = blocks("Chat from two terminals", "sh");
+    let [alice, bob] = terminals.as_slice() else { panic!("two terminals are expected") };
+    let listening = bash(alice, &server, &dir.path().join("alice"));
+    // Bob may write once she has her name.
+    eventually("alice is registered", async || {
+        let response = http::get(format!("{}/v1/u/alice", server.address("http"))).await;
+        response.status().is_success().then_some(())
+    })
+    .await;
+    let sent = output(bash(bob, &server, &dir.path().join("unused")));
+    assert!(sent.contains("sent to alice@kez.lat"), "{sent}");
+    let cursor = dir.path().join("alice/cursor.json");
+    eventually("it is printed", async || std::fs::read_to_string(&cursor).ok()?.contains("\"seq\":1").then_some(())).await;
+    kill_group(&listening.0, Signal::SIGINT);
+    let heard = output(listening);
+    assert!(heard.contains("bobby@kez.lat (unverified): hello from the other terminal"), "{heard}");
+}

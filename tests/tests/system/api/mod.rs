@@ -1,0 +1,7 @@
+//! The routes: what is answered, and what isn't there.
+
+mod answers;
+mod page;
+mod registration;
+mod routes;
+mod webfinger;

@@ -1,0 +1,5 @@
+//! The system as its users meet it: real nats-server, real processes, plain HTTP. Each test has a deployment of its own.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod api;
+mod mail;
