@@ -7,6 +7,8 @@ pub const CREATED_AT: &str = "Kez-Created-At";
 pub const NATS_MSG_ID: &str = "Nats-Msg-Id";
 /// The stream sequence of a stored message, set by the server.
 pub const NATS_SEQUENCE: &str = "Nats-Sequence";
+/// When the stream took a stored message, set by the server (RFC 3339, nanoseconds).
+pub const NATS_TIME_STAMP: &str = "Nats-Time-Stamp";
 /// In a push: the sequence of the same subject's previous message that is still stored, or 0.
 pub const NATS_LAST_SEQUENCE: &str = "Nats-Last-Sequence";
 /// The subject under which a message is stored, set by the server.

@@ -102,19 +102,18 @@ impl Role {
         let mut publish = Vec::new();
         match self {
             Role::Registry => {
-                subscribe.extend(owned(&[REGISTRY_REGISTER, REGISTRY_LOOKUP, REGISTRY_BY_PRIMARY, "$SRV.>"]));
+                subscribe.extend(owned(&[
+                    REGISTRY_REGISTER,
+                    REGISTRY_LOOKUP,
+                    REGISTRY_BY_PRIMARY,
+                    REGISTRY_CHANGED,
+                    "$SRV.>",
+                ]));
                 publish.extend(owned(&[REGISTRY_LOG]));
-                for verb in [
-                    "STREAM.INFO",
-                    "STREAM.CREATE",
-                    "CONSUMER.CREATE",
-                    "CONSUMER.INFO",
-                    "CONSUMER.DELETE",
-                    "CONSUMER.MSG.NEXT",
-                ] {
-                    let tail = if verb.starts_with("CONSUMER") { ".>" } else { "" };
-                    publish.push(format!("$JS.API.{verb}.{REGISTRY_STREAM}{tail}"));
-                }
+                publish.push(direct_get(REGISTRY_STREAM));
+                publish.extend(
+                    ["INFO", "CREATE"].map(|verb| format!("$JS.API.STREAM.{verb}.{REGISTRY_STREAM}")),
+                );
             }
             Role::Fanout => {
                 subscribe.extend(owned(&[
@@ -220,7 +219,7 @@ pub const TABLE: &[SubjectDoc] = &[
     SubjectDoc {
         subject: REGISTRY_CHANGED,
         from: "stream `KEZ_REGISTRY`",
-        to: "fanout",
+        to: "fanout, registry",
         carries: "each `Entry`, after commit",
     },
     SubjectDoc {

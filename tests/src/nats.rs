@@ -6,14 +6,17 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use async_nats::{Client, ConnectOptions};
 use kez_nats::{Keys, NatsServer, SingleServer, ports};
+use kez_proto::subjects::Role;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::wait::eventually;
+use crate::wait::{eventually, within};
 
 /// A running nats-server; killed when dropped.
 pub struct Nats {
@@ -80,6 +83,27 @@ impl Nats {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
+    }
+
+    /// A connection with the key of this role, and so with its permissions.
+    pub async fn connect_as(&self, role: Role) -> Client {
+        self.connect(&self.keys.seed_file(role), &role.inbox_prefix()).await
+    }
+
+    /// How many subscriptions of the services there are to this very subject.
+    pub async fn subscribers(&self, subject: &str) -> usize {
+        let system = self.connect(&self.keys.sys_seed_file(), "_INBOX").await;
+        let request = json!({"acc": "KEZ", "subscriptions": true, "limit": 100_000}).to_string();
+        let answer = system.request("$SYS.REQ.SERVER.PING.SUBSZ", request.into()).await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+        let all = answer["data"]["subscriptions_list"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        all.iter().filter(|one| one["subject"] == subject).count()
+    }
+
+    async fn connect(&self, seed: &Path, inbox_prefix: &str) -> Client {
+        let seed = std::fs::read_to_string(seed).unwrap().trim().to_owned();
+        let options = ConnectOptions::with_nkey(seed).custom_inbox_prefix(inbox_prefix);
+        within("NATS lets a service in", options.connect(self.url())).await.unwrap()
     }
 
     /// Its address as services take it.

@@ -63,6 +63,13 @@ impl Person {
         self.register(url).await.json().await.unwrap()
     }
 
+    /// The record that the server has of this person.
+    pub async fn looked_up(&self, url: &str) -> Record {
+        let response = http::get(format!("{url}/v1/u/{}", self.handle)).await;
+        assert_eq!(response.status(), 200, "{}", self.handle);
+        response.json().await.unwrap()
+    }
+
     /// `X-KEZ-Auth` for a page of mail.
     pub fn poll_auth(&self, since: u64) -> String {
         self.sign(now().unix(), |ts| auth::poll_text(&self.handle, since, ts))

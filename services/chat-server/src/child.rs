@@ -29,7 +29,7 @@ use tokio::sync::watch;
 use crate::data::Data;
 
 /// Where it listens unless told otherwise.
-const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4222);
+pub const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4222);
 /// A nats-server that is asked to stop has this long.
 const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
@@ -68,7 +68,8 @@ impl Child {
     ) -> Result<Self, Failure> {
         end_leftover(&data.nats_pid(), &data.nats_config()).await;
         let listen = choose(bind)?;
-        write_config(&binary, data, keys, listen, partitions)?;
+        write_config(data, keys, listen, partitions)?;
+        binary.check(&data.nats_config()).map_err(crate::failure)?;
         let version = binary.version().to_string();
         let shared = Arc::new(Shared { stopping: AtomicBool::new(false), pid: AtomicI32::new(0) });
         let (sender, mut state) = watch::channel(State::Starting);
@@ -81,14 +82,14 @@ impl Child {
         let address = match ready(&mut state, data, life).await {
             // Somebody else took the default port just now.
             Err(_) if bind.is_none() && listen.port() != 0 && choose(None)?.port() == 0 => {
-                write_config(&binary, data, keys, SocketAddr::new(listen.ip(), 0), partitions)?;
+                write_config(data, keys, SocketAddr::new(listen.ip(), 0), partitions)?;
                 ready(&mut state, data, life).await?
             }
             outcome => outcome?,
         };
         if address != listen {
             // When it is started again it must come back where the services look for it.
-            write_config(&binary, data, keys, address, partitions)?;
+            write_config(data, keys, address, partitions)?;
         }
         Ok(Self { address, version, shared, state })
     }
@@ -119,13 +120,8 @@ fn signal(pid: i32, signal: Signal) {
     }
 }
 
-fn write_config(
-    binary: &NatsServer,
-    data: &Data,
-    keys: &Keys,
-    listen: SocketAddr,
-    partitions: u16,
-) -> Result<(), Failure> {
+/// Writes the configuration of a nats-server for this data folder.
+pub fn write_config(data: &Data, keys: &Keys, listen: SocketAddr, partitions: u16) -> Result<(), Failure> {
     let mut server = SingleServer::new("kez-chat", listen, data.jetstream());
     server.partitions = partitions;
     server.ports_dir = Some(data.nats_ports());
@@ -133,9 +129,7 @@ fn write_config(
     server.log_file = Some(data.nats_log());
     let path = data.nats_config();
     let text = server.render(keys).map_err(crate::failure)?;
-    fs::write(&path, text)
-        .map_err(|e| Failure::new(Kind::Disk, format!("can't write {}: {e}", path.display())))?;
-    binary.check(&path).map_err(crate::failure)
+    fs::write(&path, text).map_err(|e| Failure::new(Kind::Disk, format!("can't write {}: {e}", path.display())))
 }
 
 /// The address to listen on: the one asked for, which must be free, else the default one, else any free port.
@@ -162,10 +156,10 @@ async fn ready(state: &mut watch::Receiver<State>, data: &Data, life: &Life) -> 
         let now = state.borrow_and_update().clone();
         match now {
             State::Failed(why) => {
-                let log = last_line(&data.nats_log())
-                    .map(|line| format!("; its last words: {line}"))
-                    .unwrap_or_default();
-                return Err(Failure::new(Kind::NatsServer, format!("nats-server doesn't start: {why}{log}")));
+                let log = data.nats_log();
+                let words = last_line(&log).map(|line| format!("its last words: {line}; ")).unwrap_or_default();
+                let message = format!("nats-server doesn't start: {why}; {words}see {}", log.display());
+                return Err(Failure::new(Kind::NatsServer, message));
             }
             State::Running(pid) => {
                 if let Some(address) =

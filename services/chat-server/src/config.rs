@@ -42,6 +42,9 @@ pub struct Arguments {
 }
 
 impl Config for Arguments {
+    // The parts of one process find each other at once; what they say along the way is for those who run them apart.
+    const LOG: &str = "warn,kez_chat_server=info,kez_kit::life=info,kez_kit::retry=info,async_nats=off";
+
     fn process(&self) -> &ProcessArgs {
         &self.process
     }

@@ -8,7 +8,7 @@ use std::{io::Write, net::SocketAddr, process::ExitCode};
 
 use kez_kit::{Failure, Kind, Life, admin, life, nats::NatsArgs};
 use kez_nats::{Keys, NatsServer};
-use kez_proto::subjects::Role;
+use kez_proto::{ServerName, subjects::Role};
 
 use crate::{child::Child, config::Arguments, data::Data};
 
@@ -31,12 +31,17 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
     let keys = Keys::load_or_create(&data.keys()).map_err(failure)?;
     admin::start(&arguments.process.admin, &life)?;
 
-    let partitions = arguments.deployment.inbox_partitions.unwrap_or(kez_proto::limits::PARTITIONS);
+    // However many the deployment has, which only its streams tell, the fan-out may use them.
+    let partitions = kez_proto::limits::PARTITIONS_MAX;
     let child = match binary {
         Some(binary) => {
             Some(Child::start(binary, &data, &keys, arguments.nats_bind, partitions, &life).await?)
         }
-        None => None,
+        None => {
+            // For the operator's nats-server, which must know our accounts and keys.
+            child::write_config(&data, &keys, child::DEFAULT, partitions)?;
+            None
+        }
     };
     let urls = match &child {
         Some(child) => vec![format!("nats://{}", child.address)],
@@ -46,6 +51,7 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
     let (for_registry, for_fanout, for_gateway) =
         (nats(Role::Registry), nats(Role::Fanout), nats(Role::Gateway));
 
+    let server = arguments.deployment.server.clone();
     let registry_config = arguments.deployment.with(data.index(), arguments.fanout.replicas);
     // The gateway ends first, so that what it still has under way is answered; then the services; then nats-server.
     let back = life.part();
@@ -59,7 +65,7 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
     let ready = async {
         life.ready.wait_for(&["registry-service", "fanout-service", "gateway-service"]).await;
         gate.open();
-        banner(&life, &data, child.as_ref(), &urls);
+        banner(&life, &server, &data, child.as_ref(), &urls);
         Ok(())
     };
     let outcome = tokio::try_join!(registry, fanout, front, ready).map(drop);
@@ -82,7 +88,7 @@ fn failure(e: kez_nats::Error) -> Failure {
     Failure::new(kind, format!("{e}{cause}"))
 }
 
-fn banner(life: &Life, data: &Data, child: Option<&Child>, urls: &[String]) {
+fn banner(life: &Life, server: &ServerName, data: &Data, child: Option<&Child>, urls: &[String]) {
     let http = life.address("http").unwrap_or_default();
     let (http, everywhere) = match http.trim_start_matches("http://").parse::<SocketAddr>() {
         Ok(addr) if addr.ip().is_unspecified() => {
@@ -100,7 +106,7 @@ fn banner(life: &Life, data: &Data, child: Option<&Child>, urls: &[String]) {
         None => urls.join(","),
     };
     let lines = format!(
-        "\nKez Chat {} is ready\n  address  {http}{everywhere}\n  data     {}\n  NATS     {nats}\n  status   http://{}/readyz\n  stop     Ctrl-C\n",
+        "\nKez Chat {} for {server} is ready\n  address  {http}{everywhere}\n  data     {}\n  NATS     {nats}\n  status   http://{}/readyz\n  stop     Ctrl-C\n",
         env!("CARGO_PKG_VERSION"),
         data.folder().display(),
         life.address("admin").unwrap_or_default(),

@@ -3,17 +3,23 @@
 use std::time::Duration;
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, BodyDataStream, Bytes, HttpBody},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use kez_kit::task;
 use kez_proto::{Code, http::JSON, limits::CALLER_DEADLINE};
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::{Gateway, refusal::Refusal};
 
 /// A client has this long to send a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+/// What is still taken from a client that was refused.
+const DISCARD_BYTES: usize = 64 << 20;
 
 impl Gateway {
     /// Asks a service; its answer's bytes, or its refusal.
@@ -29,11 +35,42 @@ impl Gateway {
 
 /// Reads a body of at most `limit` bytes.
 pub async fn body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(Code::TooLarge.into()),
-        Err(_) => Err(Code::RequestTimeout.into()),
+    let mut chunks = body.into_data_stream();
+    let mut taken = BytesMut::new();
+    let read = async {
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| Code::MalformedJson)?;
+            if taken.len() + chunk.len() > limit {
+                return Err(Code::TooLarge);
+            }
+            taken.extend_from_slice(&chunk);
+        }
+        Ok(())
+    };
+    match timeout(BODY_TIMEOUT, read).await.unwrap_or(Err(Code::RequestTimeout)) {
+        Ok(()) => Ok(taken.freeze()),
+        Err(code) => {
+            discard(chunks);
+            Err(code.into())
+        }
     }
+}
+
+/// Takes what a refused client is still sending, within bounds: if the connection ended under it, it would never see the refusal.
+pub fn discard(mut rest: BodyDataStream) {
+    if rest.is_end_stream() {
+        return;
+    }
+    task::spawn("discard", async move {
+        let read = async {
+            let mut room = DISCARD_BYTES;
+            while let Some(Ok(chunk)) = rest.next().await {
+                let Some(less) = room.checked_sub(chunk.len()) else { return };
+                room = less;
+            }
+        };
+        let _ = timeout(BODY_TIMEOUT, read).await;
+    });
 }
 
 /// A service's JSON as an answer.

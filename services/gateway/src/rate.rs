@@ -19,7 +19,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 use kez_kit::task;
 use kez_proto::{Code, Problem};
 
-use crate::{Config, Gateway, refusal::Refusal};
+use crate::{Config, Gateway, ask, refusal::Refusal};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug)]
@@ -142,7 +142,10 @@ fn network(ip: IpAddr) -> IpAddr {
 pub async fn limit(State((gateway, kind)): State<(Arc<Gateway>, Kind)>, request: Request, next: Next) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
     let Client(ip) = Client::from_request_parts(&mut parts, &gateway).await?;
-    gateway.rates.check(kind, ip)?;
+    if let Err(refusal) = gateway.rates.check(kind, ip) {
+        ask::discard(body.into_data_stream());
+        return Err(refusal);
+    }
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 

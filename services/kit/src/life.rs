@@ -79,6 +79,8 @@ impl Life {
 
 /// A command line that is a service's configuration.
 pub trait Config: Parser {
+    /// What is logged where RUST_LOG says nothing.
+    const LOG: &str = "info,async_nats=off";
     /// The part that all services have.
     fn process(&self) -> &ProcessArgs;
 }
@@ -87,7 +89,7 @@ pub trait Config: Parser {
 pub fn main<C: Config, F: Future<Output = Result<(), Failure>>>(run: impl FnOnce(C, Life) -> F) -> ExitCode {
     let config = C::parse();
     let process = config.process().clone();
-    crate::telemetry::init(&process.log, "info,async_nats=warn");
+    crate::telemetry::init(&process.log, C::LOG);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return report(&Failure::internal(format_args!("can't start: {e}"))),
@@ -112,7 +114,10 @@ pub fn main<C: Config, F: Future<Output = Result<(), Failure>>>(run: impl FnOnce
     // Tasks that block (a disk that hangs) don't hold the exit.
     runtime.shutdown_timeout(Duration::from_millis(500));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
         Err(Failure { kind: Kind::Stopped, message }) => {
             tracing::info!("{message}");
             ExitCode::SUCCESS

@@ -8,7 +8,10 @@ use clap::Args;
 use kez_proto::{Code, Problem, headers, limits};
 use tokio::sync::watch;
 
-use crate::{Failure, Kind, Life};
+use crate::{
+    Failure, Kind, Life,
+    retry::{Attempt, until_done},
+};
 
 /// Where NATS is and who we are there.
 #[derive(Args, Clone, Debug)]
@@ -71,8 +74,7 @@ impl Nats {
         });
         let seed = seed.transpose()?;
         let gate = life.ready.gate(name);
-        let mut pause = Duration::from_millis(50);
-        loop {
+        until_done(life, "connecting to NATS", || async {
             let (sender, connections) = watch::channel(0u64);
             let events = gate.clone();
             let options = ConnectOptions::new()
@@ -92,7 +94,8 @@ impl Nats {
                             }
                             Event::Disconnected => gate.close("NATS is away"),
                             Event::SlowConsumer(_) => tracing::debug!("a subscription overflowed"),
-                            other => tracing::warn!(%other, "NATS"),
+                            Event::LameDuckMode | Event::Draining | Event::Closed => tracing::debug!(%event, "NATS"),
+                            Event::ServerError(_) | Event::ClientError(_) => tracing::warn!(%event, "NATS"),
                         }
                     }
                 });
@@ -100,27 +103,23 @@ impl Nats {
                 Some(seed) => options.nkey(seed.clone()),
                 None => options,
             };
-            match options.connect(&args.nats_url).await {
-                Ok(client) => {
-                    let mut jetstream = jetstream::new(client.clone());
-                    jetstream.set_timeout(limits::SERVICE_DEADLINE);
-                    gate.open();
-                    return Ok(Self { client, jetstream, connections });
-                }
-                Err(e) if e.kind() == ConnectErrorKind::AuthorizationViolation => {
-                    gate.close("NATS refused the nkey");
-                    tracing::warn!(urls = ?args.nats_url, "NATS refused this service's nkey; trying again");
-                }
-                Err(e) => {
-                    gate.close("NATS can't be reached");
-                    tracing::info!(urls = ?args.nats_url, error = %e, "NATS can't be reached yet; trying again");
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
-                () = life.shutdown.cancelled() => return Err(Failure::new(Kind::Stopped, "stopped before NATS could be reached")),
-            }
-        }
+            let client = options.connect(&args.nats_url).await.map_err(|e| {
+                let urls = args.nats_url.join(", ");
+                let why = match e.kind() {
+                    ConnectErrorKind::AuthorizationViolation => {
+                        format!("{urls} refuses the nkey of {name}; it must have the accounts and keys of this deployment (docs/operations.md)")
+                    },
+                    _ => format!("{urls} can't be reached: {e}"),
+                };
+                gate.close(why.clone());
+                Attempt::Again(why)
+            })?;
+            let mut jetstream = jetstream::new(client.clone());
+            jetstream.set_timeout(limits::SERVICE_DEADLINE);
+            gate.open();
+            Ok(Self { client, jetstream, connections })
+        })
+        .await
     }
 
     /// Whether the connection is up.

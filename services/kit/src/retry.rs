@@ -1,6 +1,9 @@
 //! Trying again what another process must be there for.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use crate::{Failure, Kind, Life};
 
@@ -13,6 +16,11 @@ pub enum Attempt {
     Fail(Failure),
 }
 
+/// What passes sooner isn't told.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a reason that stays the same is told again.
+const REMIND: Duration = Duration::from_secs(10);
+
 /// Makes attempts, 50 ms to 1 s apart, until one succeeds or fails for good, or the process stops.
 pub async fn until_done<T, F>(life: &Life, what: &str, mut attempt: impl FnMut() -> F) -> Result<T, Failure>
 where
@@ -20,16 +28,18 @@ where
     F: Future<Output = Result<T, Attempt>>,
 {
     let mut pause = Duration::from_millis(50);
-    let mut told = String::new();
+    let begun = Instant::now();
+    let mut told: Option<(String, Instant)> = None;
     loop {
-        match attempt().await {
+        let why = match attempt().await {
             Ok(done) => return Ok(done),
             Err(Attempt::Fail(failure)) => return Err(failure),
-            Err(Attempt::Again(why)) if why != told => {
-                tracing::info!(what, why, "not yet; trying again");
-                told = why;
-            }
-            Err(Attempt::Again(_)) => {}
+            Err(Attempt::Again(why)) => why,
+        };
+        let news = told.as_ref().is_none_or(|(last, at)| *last != why || at.elapsed() > REMIND);
+        if news && begun.elapsed() > PATIENCE {
+            tracing::info!("{what}: {why}; trying again");
+            told = Some((why, Instant::now()));
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(1)),

@@ -39,6 +39,8 @@ pub struct Log {
     pub id: LogId,
     /// Its last sequence.
     pub last: u64,
+    /// Whether it has every entry up to there.
+    pub whole: bool,
 }
 
 /// Waits for JetStream, and for a log that has its first entry; makes both if nobody has. Instances race for it and all take what won.
@@ -88,7 +90,8 @@ fn identify(info: &Info, config: &Config) -> Result<Log, Failure> {
         ));
     }
     let created = info.created.unix_timestamp_nanos().to_string();
-    Ok(Log { id: LogId { created, epoch }, last: info.state.last_sequence })
+    let last = info.state.last_sequence;
+    Ok(Log { id: LogId { created, epoch }, last, whole: info.state.messages == last })
 }
 
 async fn create(nats: &Nats, config: &Config) -> Result<(), Attempt> {
@@ -192,7 +195,7 @@ mod tests {
             Deployment { server: "kez.lat".parse().unwrap(), epoch: "a1".into(), partitions: 16 };
         serde_json::from_value(serde_json::json!({
             "config": stream(&deployment, 1), "created": "2026-05-25T03:00:00.123456789Z",
-            "state": {"messages": 1, "bytes": 1, "first_seq": 1, "first_ts": "2026-05-25T03:00:00Z", "last_seq": 7,
+            "state": {"messages": 7, "bytes": 1, "first_seq": 1, "first_ts": "2026-05-25T03:00:00Z", "last_seq": 7,
                       "last_ts": "2026-05-25T03:00:00Z", "consumer_count": 0}
         }))
         .unwrap()

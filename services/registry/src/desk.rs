@@ -1,6 +1,6 @@
 //! The endpoints: register, look up by handle, look up by key.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use kez_kit::{
@@ -9,10 +9,8 @@ use kez_kit::{
 };
 use kez_proto::{
     Code, Handle, Primary, Problem, Timestamp, limits,
-    registry::{Binding, Bindings, ByPrimary, Entry, Lookup, RULES, Record},
-    subjects,
+    registry::{Binding, Bindings, ByPrimary, Lookup, Record},
 };
-use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use tokio::{
     sync::watch,
@@ -23,10 +21,8 @@ use crate::{
     Config,
     admission::{self, Admission},
     index::Index,
+    log,
 };
-
-/// An entry that was acknowledged is in the index within milliseconds; after this time the follower is asked to look.
-const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Where requests are answered. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -50,8 +46,8 @@ impl Desk {
             Admission::New(registration) => registration,
         };
         let logged_and_applied = async {
-            let sequence = self.append(&envelope).await?;
-            index.wait_for(sequence, PATIENCE).await;
+            let sequence = log::append(&self.nats, &envelope).await?;
+            index.wait_for(sequence).await;
             Ok::<_, Problem>(())
         };
         timeout_at(deadline, logged_and_applied).await.map_err(|_| Problem::from(Code::Unavailable))??;
@@ -70,24 +66,6 @@ impl Desk {
         let primary: Primary = decode::<ByPrimary>(&request)?.primary.parse()?;
         let binding = self.index()?.by_primary(&primary)?.ok_or(Code::UnknownPrimary)?;
         self.record(&binding)
-    }
-
-    /// Appends to the log; the sequence once it is on disk. Whatever fails here may still be appended: the entry then counts, and a retry finds it.
-    async fn append(&self, envelope: &[u8]) -> Result<u64, Problem> {
-        // The client library would keep it for when NATS is back, long after the caller was told that it failed.
-        if !self.nats.is_connected() {
-            return Err(Code::Unavailable.into());
-        }
-        let envelope: Box<RawValue> = serde_json::from_slice(envelope).map_err(|_| Code::MalformedJson)?;
-        let entry = encode(&Entry::Registration { rules: RULES, envelope })?;
-        let acknowledged = async { self.nats.jetstream.publish(subjects::REGISTRY_LOG, entry).await?.await };
-        match acknowledged.await {
-            Ok(ack) => Ok(ack.sequence),
-            Err(error) => {
-                tracing::warn!(%error, "the log didn't take a registration");
-                Err(Code::Unavailable.into())
-            }
-        }
     }
 
     fn index(&self) -> Result<Index, Problem> {

@@ -3,7 +3,6 @@
 use std::{
     path::Path,
     sync::{Arc, OnceLock},
-    time::Duration,
 };
 
 use kez_proto::{
@@ -15,7 +14,7 @@ use sled::{
     Transactional, Tree,
     transaction::{ConflictableTransactionError as Abort, TransactionError},
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -48,7 +47,7 @@ pub struct Index {
     log: LogId,
     server: Arc<OnceLock<ServerName>>,
     applied: Arc<watch::Sender<u64>>,
-    late: Arc<Notify>,
+    wanted: Arc<watch::Sender<u64>>,
     damage: CancellationToken,
 }
 
@@ -79,7 +78,7 @@ impl Index {
                 log: log.id.clone(),
                 server: server.into(),
                 applied: Arc::new(watch::Sender::new(sequence)),
-                late: Arc::default(),
+                wanted: Arc::default(),
                 damage: CancellationToken::new(),
             };
             Ok(Some(index))
@@ -131,20 +130,26 @@ impl Index {
         })
     }
 
-    /// Waits until this sequence is applied. While nothing moves for `patience`, the follower is asked to look.
-    pub async fn wait_for(&self, sequence: u64, patience: Duration) {
-        let mut applied = self.applied.subscribe();
-        while *applied.borrow_and_update() < sequence {
-            match tokio::time::timeout(patience, applied.changed()).await {
-                Ok(_) => {}
-                Err(_) => self.late.notify_one(),
-            }
-        }
+    /// Waits until this sequence is applied, and tells the follower that it is wanted.
+    pub async fn wait_for(&self, sequence: u64) {
+        self.wanted.send_if_modified(|wanted| {
+            let further = *wanted < sequence;
+            *wanted = sequence.max(*wanted);
+            further
+        });
+        // The sender lives in self, so that waiting can't fail.
+        let _ = self.applied.subscribe().wait_for(|applied| *applied >= sequence).await;
     }
 
-    /// Resolves when somebody has waited too long for an entry.
-    pub async fn late(&self) {
-        self.late.notified().await;
+    /// Resolves to the highest sequence that somebody waits for, once per call of [`Index::wait_for`] at most.
+    pub async fn wanted(&self) -> u64 {
+        let _ = self.wanted.subscribe().wait_for(|wanted| *wanted > 0).await;
+        let mut sequence = 0;
+        self.wanted.send_if_modified(|wanted| {
+            sequence = std::mem::take(wanted);
+            false
+        });
+        sequence
     }
 
     /// Resolves when a reader met damage.
@@ -198,6 +203,8 @@ fn server(bytes: Option<sled::IVec>) -> Result<Option<ServerName>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::testing::{Person, entry, genesis, log};
 
@@ -262,16 +269,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_ends_with_the_entry_and_asks_the_follower_when_it_is_late() {
+    async fn waiting_tells_what_is_wanted_and_ends_with_it() {
         let dir = tempfile::tempdir().unwrap();
         let index = open(dir.path(), &log("e1", 0)).unwrap();
-        let look = async {
-            index.late().await;
-            index.apply(&[genesis(1), entry(2, b"{}")]).unwrap();
+        let follower = async {
+            assert_eq!(index.wanted().await, 3);
+            index.apply(&[genesis(1), entry(2, b"{}"), entry(3, b"{}")]).unwrap();
         };
-        let limit = Duration::from_secs(10);
-        let both = async { tokio::join!(index.wait_for(2, Duration::from_millis(1)), look) };
-        tokio::time::timeout(limit, both).await.unwrap();
+        let all = async { tokio::join!(index.wait_for(2), index.wait_for(3), index.wait_for(1), follower) };
+        tokio::time::timeout(Duration::from_secs(10), all).await.unwrap();
+        index.wait_for(3).await;
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ mod desk;
 mod folder;
 mod follow;
 mod index;
+mod log;
 #[cfg(test)]
 mod testing;
 mod writing;

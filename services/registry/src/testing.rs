@@ -25,7 +25,7 @@ impl Person {
 
 /// A log of this epoch and length.
 pub fn log(epoch: &str, last: u64) -> Log {
-    Log { id: LogId { created: "1".into(), epoch: epoch.into() }, last }
+    Log { id: LogId { created: "1".into(), epoch: epoch.into() }, last, whole: true }
 }
 
 /// The first entry.

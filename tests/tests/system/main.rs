@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod api;
+mod limits;
 mod mail;
+mod stream;

@@ -14,6 +14,7 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
+use futures_util::StreamExt;
 use kez_kit::{Life, Nats, task};
 use kez_proto::{Code, Handle, auth::Credential, limits::SSE_PING, mail, sse, subjects};
 
@@ -66,9 +67,10 @@ pub async fn open(
 
     let (queue, events) = queue::bounded();
     let feed = Feed::new(gateway, handle, auth, live, queue, if opened.resync { 0 } else { cursor.since }, opened.page.epoch.clone());
-    task::spawn("stream", async move {
-        feed.run(opened).await;
-        drop(place);
+    task::spawn("stream", feed.run(opened));
+    // The place is taken until the answer has left, which may be long after its feed ended.
+    let events = events.inspect(move |_| {
+        let _held = &place;
     });
     let ping = KeepAlive::new().interval(SSE_PING).event(Event::default().event(sse::PING).data("{}"));
     let headers = [(header::CACHE_CONTROL.as_str(), "no-cache, no-transform"), ("x-accel-buffering", "no")];

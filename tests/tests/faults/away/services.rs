@@ -51,8 +51,7 @@ async fn without_a_registry_registrations_are_refused_at_once() {
     deployment.registries[0] = deployment.registry(0);
     deployment.registries[0].ready().await;
     assert_eq!(register().await.unwrap().status(), 201);
-    let record = alice.record(&url).await;
-    assert_eq!(record.primary, alice.identity.primary());
+    assert_eq!(alice.looked_up(&url).await.primary, alice.identity.primary());
 }
 
 /// The fastest of several, since this machine may be busy with something else for a moment.

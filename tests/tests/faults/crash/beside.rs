@@ -2,9 +2,9 @@
 
 use std::{fs, net::TcpListener, path::Path};
 
-use kez_tests::{ChatServer, Person, http, person::send, within};
+use kez_tests::{ChatServer, Person, Process, http, person::send};
 use serde_json::json;
-use tokio::task::JoinSet;
+use tempfile::TempDir;
 
 const USUAL: u16 = 4222;
 
@@ -29,17 +29,14 @@ async fn the_usual_nats_port_may_be_taken() {
 }
 
 /// Whoever finds the usual port free may have lost it a moment later.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn several_start_at_the_same_moment() {
-    let mut starts = JoinSet::new();
-    for _ in 0..4 {
-        starts.spawn(async {
-            let dir = tempfile::tempdir().unwrap();
-            (ChatServer::start(dir.path()).await, dir)
-        });
-    }
-    for (server, _dir) in within("all are ready", starts.join_all()).await {
-        assert_eq!(http::get(format!("{}/v1/server", server.url())).await.status(), 200);
+    let dirs: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
+    let start = |dir: &TempDir| Process::spawn("kez-chat-server", &ChatServer::arguments(dir.path(), "127.0.0.1:0"));
+    let mut servers: Vec<_> = dirs.iter().map(start).collect();
+    for server in &mut servers {
+        let url = server.ready().await.address("http");
+        assert_eq!(http::get(format!("{url}/v1/server")).await.status(), 200);
     }
 }
 

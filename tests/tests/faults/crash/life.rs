@@ -9,7 +9,7 @@ async fn ctrl_c_stops_both_processes_and_the_next_start_finds_everything() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = ChatServer::start(dir.path()).await;
     let alice = Person::registered("alice", server.url()).await;
-    let record = alice.record(server.url()).await;
+    let record = alice.looked_up(server.url()).await;
     for n in 0..20 {
         assert_eq!(send(server.url(), "alice", json!({"n": n})).await.status(), 201);
     }
@@ -21,7 +21,7 @@ async fn ctrl_c_stops_both_processes_and_the_next_start_finds_everything() {
     assert_eq!(nats_servers(dir.path()), [0; 0], "it must not outlive its parent");
 
     let server = ChatServer::start(dir.path()).await;
-    assert_eq!(alice.record(server.url()).await, record);
+    assert_eq!(alice.looked_up(server.url()).await, record);
     assert_eq!(alice.mail(server.url()).await, mail);
     assert_eq!(http::get(format!("{}/v1/server", server.url())).await.text().await.unwrap(), info, "cursors still count");
     let again = send(server.url(), "alice", json!({"n": 0})).await;

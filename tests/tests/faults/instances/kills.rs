@@ -53,8 +53,7 @@ async fn kill_9_of_one_of_each_kind_loses_nothing() {
     let registered = registered.lock().unwrap();
     for person in registered.iter() {
         for url in &urls {
-            let response = http::get(format!("{url}/v1/u/{}", person.handle)).await;
-            let record: kez_proto::registry::Record = response.json().await.unwrap();
+            let record = person.looked_up(url).await;
             assert_eq!(record.primary, person.identity.primary());
         }
     }

@@ -19,14 +19,14 @@ async fn data_of_another_server_name_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut first = ChatServer::start(dir.path()).await;
     let alice = Person::registered("alice", first.url()).await;
-    let record = alice.record(first.url()).await;
+    let record = alice.looked_up(first.url()).await;
     assert_eq!(first.process.terminate().await.code(), Some(0));
 
     let outcome = refused(&arguments(dir.path(), &[("--server", "other.test")])).await;
     outcome.in_one_line(14, &[kez_tests::SERVER, "other.test", "--server"]);
     // Refused, and unharmed.
     let server = ChatServer::start(dir.path()).await;
-    assert_eq!(alice.record(server.url()).await, record);
+    assert_eq!(alice.looked_up(server.url()).await, record);
 }
 
 #[tokio::test]

@@ -1,0 +1,129 @@
+//! Limits per client address.
+
+use kez_proto::Code;
+use kez_tests::{
+    Deployment, Person, eventually,
+    http::{client, get, refused},
+    person::send,
+    sse::{Stream, stream_refused, stream_request},
+};
+use reqwest::Response;
+use serde_json::json;
+
+/// A deployment whose gateway has this limit, and no other.
+async fn limited(flags: &[&str]) -> Deployment {
+    Deployment::start_with(1, &[], flags).await
+}
+
+/// Refused with a time to wait that is no longer than the limit's own period.
+async fn rate_limited(response: Response, period: u32) {
+    let wait = refused(response, Code::RateLimited).await.retry_after.unwrap();
+    assert!((1..=period).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn requests_of_any_kind_are_limited() {
+    let deployment = limited(&["--limit-requests", "2"]).await;
+    let url = deployment.url(0);
+    assert_eq!(get(format!("{url}/v1/healthz")).await.status(), 200);
+    assert_eq!(get(format!("{url}/v1/nothing")).await.status(), 404);
+    for path in ["/v1/healthz", "/v1/nothing", "/", "/v1/u/alice", "/.well-known/webfinger"] {
+        rate_limited(get(format!("{url}{path}")).await, 60).await;
+    }
+    rate_limited(send(url, "alice", json!({})).await, 60).await;
+    // What a browser asks on a page's behalf isn't counted: a page would be told nothing.
+    let preflight = client().request(reqwest::Method::OPTIONS, format!("{url}/v1/messages")).header("origin", "https://elsewhere.example");
+    assert_eq!(preflight.header("access-control-request-method", "POST").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn sends_are_limited_and_nothing_else_with_them() {
+    let deployment = limited(&["--limit-sends", "2"]).await;
+    let url = deployment.url(0);
+    let alice = Person::registered("alice", url).await;
+    for id in 0..2 {
+        assert_eq!(send(url, "alice", json!({"id": id})).await.status(), 201);
+    }
+    // Also a client that is still sending when it is refused sees why.
+    for bytes in [1, 250_000, 20_000_000] {
+        rate_limited(send(url, "alice", json!({"pad": "x".repeat(bytes)})).await, 60).await;
+    }
+    for _ in 0..5 {
+        assert_eq!(alice.mail(url).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn registrations_are_limited() {
+    let deployment = limited(&["--limit-registrations", "2"]).await;
+    let url = deployment.url(0);
+    assert_eq!(Person::new("alice").register(url).await.status(), 201);
+    // Attempts count, or names could be tried out.
+    refused(Person::new("alice").register(url).await, Code::HandleTaken).await;
+    rate_limited(Person::new("bobby").register(url).await, 3600).await;
+    refused(get(format!("{url}/v1/u/bobby")).await, Code::UnknownHandle).await;
+}
+
+#[tokio::test]
+async fn open_streams_are_limited_and_a_closed_one_leaves_its_place() {
+    let deployment = limited(&["--limit-streams", "2"]).await;
+    let url = deployment.url(0);
+    let alice = Person::registered("alice", url).await;
+    // Whoever isn't let in takes no place.
+    for _ in 0..3 {
+        stream_refused(client().get(format!("{url}/v1/inbox/alice/stream?auth=bad")), Code::MalformedAuth).await;
+    }
+    let (first, _) = Stream::open(url, &alice, "").await;
+    let (mut second, _) = Stream::open(url, &alice, "").await;
+    stream_refused(stream_request(url, &alice, ""), Code::RateLimited).await;
+    drop(first);
+    eventually("the closed stream's place is free", async || {
+        let response = stream_request(url, &alice, "").send().await.unwrap();
+        (response.status() == 200).then_some(response)
+    })
+    .await;
+    send(url, "alice", json!({"id": 1})).await;
+    assert_eq!(second.message().await.json()["envelope"]["id"], 1);
+}
+
+async fn from(url: &str, forwarded: &[&str]) -> Response {
+    let request = client().get(format!("{url}/v1/healthz"));
+    forwarded.iter().fold(request, |request, value| request.header("x-forwarded-for", *value)).send().await.unwrap()
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_address_is_the_one_that_the_proxy_saw() {
+    let deployment = limited(&["--limit-requests", "2", "--client-ip-source", "RightmostXForwardedFor"]).await;
+    let url = deployment.url(0);
+    for (forwarded, status) in [
+        (&["192.0.2.1"][..], 200),
+        (&["192.0.2.1"], 200),
+        (&["192.0.2.1"], 429),
+        (&["192.0.2.2"], 200),
+        // What stands to the left was sent by the client.
+        (&["192.0.2.99, 192.0.2.1"], 429),
+        (&["192.0.2.99", "192.0.2.1"], 429),
+        (&["192.0.2.1, 192.0.2.2"], 200),
+        (&["192.0.2.1, 192.0.2.2"], 429),
+        // A customer has a whole /64 of IPv6.
+        (&["2001:db8:0:1::1"], 200),
+        (&["2001:db8:0:1::2"], 200),
+        (&["2001:db8:0:1:ffff::3"], 429),
+        (&["2001:db8:0:2::1"], 200),
+    ] {
+        assert_eq!(from(url, forwarded).await.status(), status, "{forwarded:?}");
+    }
+    // A request that didn't come through the proxy is nobody's.
+    for nobody in [&[][..], &["unknown"]] {
+        refused(from(url, nobody).await, Code::Internal).await;
+    }
+}
+
+#[tokio::test]
+async fn without_a_proxy_a_header_changes_nothing() {
+    let deployment = limited(&["--limit-requests", "2"]).await;
+    let url = deployment.url(0);
+    for (forwarded, status) in [("192.0.2.1", 200), ("192.0.2.2", 200), ("192.0.2.3", 429), ("192.0.2.4", 429)] {
+        assert_eq!(from(url, &[forwarded]).await.status(), status);
+    }
+}
