@@ -60,6 +60,8 @@ pub async fn run(config: Config, nats: &NatsArgs, life: Life, drain: Duration) -
     endpoint!(subjects::FANOUT_HEADS, read::heads);
     endpoint!(subjects::FANOUT_ACK, ack::ack);
     endpoint!(subjects::FANOUT_DESCRIBE, async |fanout: &Fanout, _| service::encode(&fanout.describe()));
+    // An answer on the same connection shows that NATS has the subscriptions: ready means that a request finds them.
+    streams::deployment(&nats, &life).await?;
     gate.open();
 
     life.shutdown.cancelled().await;

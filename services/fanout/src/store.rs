@@ -1,25 +1,18 @@
 //! Mail in JetStream: append, page, head, purge. The only place that speaks to the inbox streams.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Instant,
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_nats::{
-    HeaderMap, StatusCode,
-    jetstream::{publish::PublishAck, response::Response},
-};
+use async_nats::{HeaderMap, Message, jetstream::publish::PublishAck};
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
-use futures_util::StreamExt;
-use kez_kit::{Nats, nats::header};
+use kez_kit::{Nats, jetstream::Refused, nats::header};
 use kez_proto::{
     Code, Deployment, Handle, Problem, Timestamp, headers,
     limits::{PAGE_BYTES, SERVICE_DEADLINE},
     mail, partition, subjects,
 };
-use serde::Deserialize;
-use serde_json::{json, value::RawValue};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 
 /// JetStream's "message not found".
@@ -58,7 +51,12 @@ pub struct Appended {
 impl Store {
     pub fn new(nats: &Nats, deployment: &Deployment, tells_retries: bool) -> Self {
         let partitions = deployment.partitions;
-        Self { nats: nats.clone(), partitions, tells_retries, seen: (0..partitions).map(|_| AtomicU64::new(0)).collect() }
+        Self {
+            nats: nats.clone(),
+            partitions,
+            tells_retries,
+            seen: (0..partitions).map(|_| AtomicU64::new(0)).collect(),
+        }
     }
 
     fn partition(&self, handle: &Handle) -> u16 {
@@ -86,98 +84,40 @@ impl Store {
             message_headers.insert(headers::NATS_MSG_ID, message_id(handle, &envelope));
         }
         message_headers.insert(headers::CREATED_AT, created_at.to_string());
-        let subject = subjects::store(handle, self.partitions);
-        let answer =
-            self.nats.request_with_headers(subject, message_headers, envelope, SERVICE_DEADLINE).await?;
-        match serde_json::from_slice(&answer.payload) {
-            Ok(Response::Ok(PublishAck { sequence, duplicate, .. })) => {
+        match self.nats.append(subjects::store(handle, self.partitions), message_headers, envelope).await {
+            Ok(PublishAck { sequence, duplicate, .. }) => {
                 self.saw(handle, sequence);
                 Ok(Appended { seq: sequence, duplicate })
             }
-            Ok(Response::Err { error }) if error.error_code().0 == STORE_REFUSED => {
-                let per_inbox = error.to_string().contains("per subject");
+            Err(Refused::By(e)) if e.error_code().0 == STORE_REFUSED => {
+                let per_inbox = e.to_string().contains("per subject");
                 Err(if per_inbox { Code::InboxFull } else { Code::StorageFull }.into())
             }
-            Ok(Response::Err { error }) => {
-                tracing::warn!(%error, "JetStream refused a message");
-                Err(Code::Unavailable.into())
-            }
-            Err(error) => {
-                tracing::warn!(%error, "JetStream gave an ack that can't be read");
-                Err(Code::Unavailable.into())
-            }
+            Err(e) => Err(unavailable(e)),
         }
     }
 
     /// When the message at `seq` was taken; `None` if it is gone.
     pub async fn created_at(&self, handle: &Handle, seq: u64) -> Result<Option<Timestamp>, Problem> {
-        let request = json!({ "seq": seq }).to_string();
-        let answer = self
+        let batch = self
             .nats
-            .request_with_headers(
-                subjects::direct_get(&self.stream(handle)),
-                HeaderMap::new(),
-                request.into(),
-                SERVICE_DEADLINE,
-            )
+            .read_batch(&self.stream(handle), &json!({ "seq": seq, "batch": 1 }), SERVICE_DEADLINE)
             .await?;
-        Ok(header(answer.headers.as_ref(), headers::CREATED_AT).and_then(|t| t.parse().ok()))
+        let message = batch.messages.first().and_then(Stored::read);
+        Ok(message.filter(|m| m.seq == seq).map(|m| m.created_at))
     }
 
     /// The messages above `since`, at most `limit`, ending with the one that fills the page. From any replica: the newest may be missing for a moment.
     pub async fn page(&self, handle: &Handle, since: u64, limit: usize) -> Result<Page, Problem> {
-        let away = |why: String| -> Problem {
-            tracing::debug!(why, "a page couldn't be read");
-            Code::Unavailable.into()
-        };
-        if !self.nats.is_connected() {
-            return Err(away("NATS is away".into()));
-        }
         let subject = subjects::store(handle, self.partitions);
         let request = json!({ "seq": since.saturating_add(1), "batch": limit, "next_by_subj": subject, "max_bytes": PAGE_BYTES });
-        let client = &self.nats.client;
-        let inbox = client.new_inbox();
-        let read = async {
-            let mut answers = client.subscribe(inbox.clone()).await.map_err(|e| away(e.to_string()))?;
-            let stream = subjects::direct_get(&self.stream(handle));
-            client
-                .publish_with_reply(stream, inbox, request.to_string().into())
-                .await
-                .map_err(|e| away(e.to_string()))?;
-            let mut messages: Vec<Stored> = Vec::new();
-            while let Some(answer) = answers.next().await {
-                let number = |name| header(answer.headers.as_ref(), name).and_then(|v| v.parse::<u64>().ok());
-                match answer.status {
-                    None => messages.push(Stored {
-                        seq: number(headers::NATS_SEQUENCE)
-                            .ok_or_else(|| away("a message without sequence".into()))?,
-                        created_at: header(answer.headers.as_ref(), headers::CREATED_AT)
-                            .and_then(|t| t.parse().ok())
-                            .ok_or_else(|| away("a message without time".into()))?,
-                        envelope: answer.payload,
-                    }),
-                    Some(StatusCode::NOT_FOUND) => return Ok(Page { messages, next: None }),
-                    // The end of the batch.
-                    Some(status) if status.as_u16() == 204 => {
-                        let more = number(headers::NATS_NUM_PENDING).unwrap_or(0) > 0;
-                        let next = messages.last().map(|m| m.seq).filter(|_| more);
-                        return Ok(Page { messages, next });
-                    }
-                    Some(status) => {
-                        return Err(away(format!("{status} {}", answer.description.unwrap_or_default())));
-                    }
-                }
-            }
-            Err(away("the connection ended".into()))
-        };
-        let begun = Instant::now();
-        let page = tokio::time::timeout(SERVICE_DEADLINE, read)
-            .await
-            .map_err(|_| away(format!("no answer in {:?}", begun.elapsed())))??;
-        if let Some(last) = page.messages.last() {
-            self.saw(handle, last.seq);
-        }
-        Ok(page)
+        let batch = self.nats.read_batch(&self.stream(handle), &request, SERVICE_DEADLINE).await?;
+        let messages: Option<Vec<_>> = batch.messages.iter().map(Stored::read).collect();
+        let messages =
+            messages.ok_or_else(|| Problem::new(Code::Internal, "a stored message lacks its headers"))?;
+        let last = messages.last().map(|m| m.seq);
+        self.saw(handle, last.unwrap_or(0));
+        Ok(Page { next: last.filter(|_| batch.more), messages })
     }
 
     /// The sequence of an inbox's newest message, 0 if it is empty; from the stream's leader, so that no acknowledged message is missed.
@@ -196,8 +136,8 @@ impl Store {
                 self.saw(handle, seq);
                 Ok(seq)
             }
-            Err(Refused::By(NO_MESSAGE)) => Ok(0),
-            Err(e) => Err(e.into()),
+            Err(Refused::By(e)) if e.error_code().0 == NO_MESSAGE => Ok(0),
+            Err(e) => Err(unavailable(e)),
         }
     }
 
@@ -214,7 +154,7 @@ impl Store {
         if cursor <= self.seen[usize::from(self.partition(handle))].load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let info: Info = self.ask("INFO", handle, json!({})).await?;
+        let info: Info = self.ask("INFO", handle, json!({})).await.map_err(unavailable)?;
         self.saw(handle, info.state.last_seq);
         Ok(cursor > info.state.last_seq)
     }
@@ -227,45 +167,38 @@ impl Store {
         }
         let Some(keep_from) = through.checked_add(1) else { return Err(Code::InvalidParameter.into()) };
         let request = json!({ "filter": subjects::store(handle, self.partitions), "seq": keep_from });
-        Ok(self.ask::<Done>("PURGE", handle, request).await?.purged)
+        Ok(self.ask::<Done>("PURGE", handle, request).await.map_err(unavailable)?.purged)
     }
 
     /// A request of the JetStream API about the stream of `handle`.
-    async fn ask<T: serde::de::DeserializeOwned>(
+    async fn ask<T: DeserializeOwned>(
         &self,
         verb: &str,
         handle: &Handle,
-        request: serde_json::Value,
+        request: Value,
     ) -> Result<T, Refused> {
-        let subject = format!("$JS.API.STREAM.{verb}.{}", self.stream(handle));
-        let answer = self
-            .nats
-            .request_with_headers(subject, HeaderMap::new(), request.to_string().into(), SERVICE_DEADLINE)
-            .await;
-        match serde_json::from_slice(&answer.map_err(|e| Refused::Away(e.into()))?.payload) {
-            Ok(Response::Ok(answer)) => Ok(answer),
-            Ok(Response::Err { error }) => Err(Refused::By(error.error_code().0)),
-            Err(error) => {
-                tracing::warn!(%error, verb, "JetStream gave an answer that can't be read");
-                Err(Refused::Away(Code::Unavailable.into()))
-            }
-        }
+        self.nats.jetstream_api(format!("$JS.API.STREAM.{verb}.{}", self.stream(handle)), &request).await
     }
 }
 
-enum Refused {
-    Away(Problem),
-    By(u64),
+impl Stored {
+    /// `None` if it isn't a message that this service stored.
+    fn read(message: &Message) -> Option<Self> {
+        let value = |name| header(message.headers.as_ref(), name);
+        Some(Self {
+            seq: value(headers::NATS_SEQUENCE)?.parse().ok()?,
+            created_at: value(headers::CREATED_AT)?.parse().ok()?,
+            envelope: message.payload.clone(),
+        })
+    }
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Away(problem) => problem,
-            Refused::By(code) => {
-                tracing::warn!(code, "JetStream refused a request");
-                Code::Unavailable.into()
-            }
+fn unavailable(e: Refused) -> Problem {
+    match e {
+        Refused::Away(e) => e.into(),
+        Refused::By(error) => {
+            tracing::warn!(%error, "JetStream refused a request");
+            Code::Unavailable.into()
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::Config;
 
 /// Waits for the deployment, which a registry creates, and makes its inbox streams what the configuration says.
 pub async fn ensure(config: &Config, nats: &Nats, life: &Life) -> Result<Deployment, Failure> {
-    let deployment = until_done(life, "reading the deployment", async || deployment(nats).await).await?;
+    let deployment = deployment(nats, life).await?;
     for p in 0..deployment.partitions {
         let wanted = stream(config, p, deployment.partitions);
         until_done(life, "creating the inbox streams", async || ensure_stream(nats, &wanted).await).await?;
@@ -26,7 +26,12 @@ pub async fn ensure(config: &Config, nats: &Nats, life: &Life) -> Result<Deploym
     Ok(deployment)
 }
 
-async fn deployment(nats: &Nats) -> Result<Deployment, Attempt> {
+/// Reads the deployment as soon as there is one.
+pub async fn deployment(nats: &Nats, life: &Life) -> Result<Deployment, Failure> {
+    until_done(life, "reading the deployment", || read_deployment(nats)).await
+}
+
+async fn read_deployment(nats: &Nats) -> Result<Deployment, Attempt> {
     match nats.jetstream.get_stream(subjects::REGISTRY_STREAM).await {
         Ok(stream) => Deployment::from_metadata(&stream.cached_info().config.metadata).ok_or_else(|| {
             let message = format!(
@@ -101,7 +106,12 @@ async fn without_loss(nats: &Nats, wanted: &StreamConfig) -> Result<StreamConfig
         fullest = fullest.max(messages as i64);
     }
     if fullest > limit {
-        tracing::warn!(stream = wanted.name, limit, fullest, "an inbox holds more than --inbox-messages; its mail is kept, and so is the limit that it needs");
+        tracing::warn!(
+            stream = wanted.name,
+            limit,
+            fullest,
+            "an inbox holds more than --inbox-messages; its mail is kept, and so is the limit that it needs"
+        );
         wanted.max_messages_per_subject = fullest;
     }
     Ok(wanted)

@@ -66,7 +66,10 @@ impl Args {
     pub fn with(self, server: ServerName) -> Result<Config, Failure> {
         let args = self;
         if let Some(dir) = args.web_dir.as_ref().filter(|dir| !dir.join("index.html").is_file()) {
-            return Err(Failure::new(Kind::Configuration, format!("--web-dir {} has no index.html", dir.display())));
+            return Err(Failure::new(
+                Kind::Configuration,
+                format!("--web-dir {} has no index.html", dir.display()),
+            ));
         }
         let has_public_url = args.public_url.is_some();
         let public_url = args.public_url.map_or_else(|| format!("https://{server}"), |url| url.to_string());

@@ -43,12 +43,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 }
 
 pub async fn healthz(State(gateway): Gate) -> Json<Health> {
-    Json(Health { status: "ok".into(), server: gateway.config.server.clone(), version: env!("CARGO_PKG_VERSION").into() })
+    Json(Health {
+        status: "ok".into(),
+        server: gateway.config.server.clone(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    })
 }
 
 pub async fn server(State(gateway): Gate) -> Result<Json<ServerInfo>, Refusal> {
     let answer = gateway.ask(subjects::FANOUT_DESCRIBE, "").await?;
-    let Description { server, epoch, limits } = serde_json::from_slice(&answer).map_err(|_| Code::Internal)?;
+    let Description { server, epoch, limits } =
+        serde_json::from_slice(&answer).map_err(|_| Code::Internal)?;
     let features = ["register", "webfinger", "inbox", "sse"].map(String::from).to_vec();
     Ok(Json(ServerInfo { name: server, version: env!("CARGO_PKG_VERSION").into(), epoch, limits, features }))
 }
@@ -71,7 +76,8 @@ pub async fn webfinger(State(gateway): Gate, RawQuery(query): RawQuery) -> Answe
     let Query { handle, rels } = Query::parse(query.as_deref().unwrap_or_default(), &config.server)?;
     let answer = gateway.ask_json(subjects::REGISTRY_LOOKUP, &Lookup { handle: handle.to_string() }).await?;
     let record: Record = serde_json::from_slice(&answer).map_err(|_| Code::Internal)?;
-    let jrd = serde_json::to_vec(&Jrd::new(&record, &config.public_url, &rels)).map_err(|_| Code::Internal)?;
+    let jrd =
+        serde_json::to_vec(&Jrd::new(&record, &config.public_url, &rels)).map_err(|_| Code::Internal)?;
     Ok(([(header::CONTENT_TYPE, webfinger::JRD_JSON)], jrd).into_response())
 }
 
@@ -80,7 +86,12 @@ pub async fn send(State(gateway): Gate, request: Body) -> Answer {
     Ok(json(StatusCode::CREATED, gateway.ask(subjects::FANOUT_SEND, message).await?))
 }
 
-pub async fn inbox(State(gateway): Gate, Name(handle): Name, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+pub async fn inbox(
+    State(gateway): Gate,
+    Name(handle): Name,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
     let query = query.unwrap_or_default();
     let since = number(&query, "since")?.unwrap_or(0);
     let limit = match number(&query, "limit")? {
@@ -89,13 +100,19 @@ pub async fn inbox(State(gateway): Gate, Name(handle): Name, RawQuery(query): Ra
         Some(0) => return Err(Code::InvalidParameter.into()),
     };
     let auth = mail::ReadAuth::Poll(credential(&headers)?);
-    Ok(json(StatusCode::OK, gateway.ask_json(subjects::FANOUT_HISTORY, &mail::History { handle, since, limit, auth }).await?))
+    Ok(json(
+        StatusCode::OK,
+        gateway.ask_json(subjects::FANOUT_HISTORY, &mail::History { handle, since, limit, auth }).await?,
+    ))
 }
 
 pub async fn delete(State(gateway): Gate, Name(handle): Name, uri: Uri, headers: HeaderMap) -> Answer {
     let target = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let auth = credential(&headers)?;
-    Ok(json(StatusCode::OK, gateway.ask_json(subjects::FANOUT_ACK, &mail::Ack { handle, target, auth }).await?))
+    Ok(json(
+        StatusCode::OK,
+        gateway.ask_json(subjects::FANOUT_ACK, &mail::Ack { handle, target, auth }).await?,
+    ))
 }
 
 /// The caller's signature from the header, as it is.

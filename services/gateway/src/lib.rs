@@ -39,7 +39,13 @@ pub fn bind(config: &Config) -> Result<TcpListener, Failure> {
 }
 
 /// Serves `listener` until the process stops; announces its address as `http`.
-pub async fn run(config: Config, listener: TcpListener, nats: &NatsArgs, life: Life, drain: Duration) -> Result<(), Failure> {
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    nats: &NatsArgs,
+    life: Life,
+    drain: Duration,
+) -> Result<(), Failure> {
     let gate = life.ready.gate("gateway-service");
     let role = Role::Gateway;
     let nats = Nats::connect(nats, role.name(), &role.inbox_prefix(), SUBSCRIPTION_CAPACITY, &life).await?;
@@ -65,7 +71,8 @@ pub async fn run(config: Config, listener: TcpListener, nats: &NatsArgs, life: L
 async fn check_deployment(gateway: &Gateway, life: &Life) -> Result<(), Failure> {
     let configured = &gateway.config.server;
     let there = until_done(life, "asking the fan-out what it serves", async || {
-        let answer = gateway.nats.request(subjects::FANOUT_DESCRIBE, Default::default(), CALLER_DEADLINE).await;
+        let answer =
+            gateway.nats.request(subjects::FANOUT_DESCRIBE, Default::default(), CALLER_DEADLINE).await;
         let answer = answer.map_err(|e| Attempt::Again(e.to_string()))?;
         serde_json::from_slice::<Description>(&answer.payload).map_err(|e| Attempt::Again(e.to_string()))
     });
@@ -73,7 +80,10 @@ async fn check_deployment(gateway: &Gateway, life: &Life) -> Result<(), Failure>
         Ok(there) if there.server == *configured => Ok(()),
         Ok(there) => Err(Failure::new(
             Kind::Deployment,
-            format!("this deployment was created for the server name {}, not {configured}; start with --server {} (KEZ_CHAT_SERVER)", there.server, there.server),
+            format!(
+                "this deployment was created for the server name {}, not {configured}; start with --server {} (KEZ_CHAT_SERVER)",
+                there.server, there.server
+            ),
         )),
         Err(_) if life.shutdown.is_cancelled() => Ok(()),
         Err(failure) => Err(failure),

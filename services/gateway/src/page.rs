@@ -41,10 +41,15 @@ fn own(request: &Request<Body>, config: &Config) -> Response {
         return only_read();
     }
     // Where no public URL is configured, the address that the reader used is the best one to show.
-    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or(config.server.as_str());
+    let host =
+        request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or(config.server.as_str());
     let url = if config.has_public_url { config.public_url.clone() } else { format!("http://{host}") };
     let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
-    ([(header::CONTENT_SECURITY_POLICY, policy), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], Html(render(config, &url))).into_response()
+    (
+        [(header::CONTENT_SECURITY_POLICY, policy), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")],
+        Html(render(config, &url)),
+    )
+        .into_response()
 }
 
 fn only_read() -> Response {
@@ -55,7 +60,8 @@ fn render(config: &Config, url: &str) -> String {
     let mut environment = Environment::new();
     let rendered = environment.add_template("index.html", PAGE).and_then(|()| {
         let template = environment.get_template("index.html")?;
-        template.render(context! { server => config.server.as_str(), version => env!("CARGO_PKG_VERSION"), url })
+        template
+            .render(context! { server => config.server.as_str(), version => env!("CARGO_PKG_VERSION"), url })
     });
     rendered.unwrap_or_else(|error| {
         tracing::error!(%error, "the start page can't be made");
@@ -80,6 +86,9 @@ mod tests {
         let config = Command::parse_from(["test"]).args.with("chat.example.org".parse().unwrap()).unwrap();
         let page = render(&config, "http://<b>");
         assert!(!page.contains("<b>"), "what a client sent isn't escaped");
-        assert!(page.contains("chat.example.org") && page.contains("<html") && !page.contains("{{"), "{page}");
+        assert!(
+            page.contains("chat.example.org") && page.contains("<html") && !page.contains("{{"),
+            "{page}"
+        );
     }
 }

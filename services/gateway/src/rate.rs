@@ -139,7 +139,11 @@ fn network(ip: IpAddr) -> IpAddr {
 }
 
 /// Middleware: counts a request, or refuses it with `rate_limited`.
-pub async fn limit(State((gateway, kind)): State<(Arc<Gateway>, Kind)>, request: Request, next: Next) -> Result<Response, Refusal> {
+pub async fn limit(
+    State((gateway, kind)): State<(Arc<Gateway>, Kind)>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
     let Client(ip) = Client::from_request_parts(&mut parts, &gateway).await?;
     if let Err(refusal) = gateway.rates.check(kind, ip) {

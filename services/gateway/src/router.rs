@@ -20,7 +20,12 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, HeaderName::from_static(X_KEZ_AUTH), HeaderName::from_static("last-event-id")])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            HeaderName::from_static(X_KEZ_AUTH),
+            HeaderName::from_static("last-event-id"),
+        ])
         .expose_headers([header::RETRY_AFTER])
         .max_age(Duration::from_secs(3600));
     let routes = Router::new()

@@ -46,10 +46,14 @@ impl Failure {
     /// What an error of opening a listener means.
     pub fn bind(addr: SocketAddr, flag: &str, error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                Self::new(Kind::AddressInUse, format!("{addr} is in use by another program; choose another address with {flag}"))
-            }
-            _ => Self::new(Kind::Configuration, format!("can't listen on {addr}: {error}; choose another address with {flag}")),
+            io::ErrorKind::AddrInUse => Self::new(
+                Kind::AddressInUse,
+                format!("{addr} is in use by another program; choose another address with {flag}"),
+            ),
+            _ => Self::new(
+                Kind::Configuration,
+                format!("can't listen on {addr}: {error}; choose another address with {flag}"),
+            ),
         }
     }
 

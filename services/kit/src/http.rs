@@ -38,15 +38,28 @@ fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until `shutdown`, then lets connections finish within `drain`.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken, drain: Duration) -> Result<(), Failure> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+    drain: Duration,
+) -> Result<(), Failure> {
     let handle = Handle::new();
     let stop = handle.clone();
     task::spawn("http-stop", async move {
         shutdown.cancelled().await;
         stop.graceful_shutdown(Some(drain));
     });
-    let mut server = axum_server::from_tcp(listener).map_err(Failure::internal)?.acceptor(NoDelayAcceptor::new()).handle(handle);
+    let mut server = axum_server::from_tcp(listener)
+        .map_err(Failure::internal)?
+        .acceptor(NoDelayAcceptor::new())
+        .handle(handle);
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(PEER_TIMEOUT / 2).keep_alive_timeout(PEER_TIMEOUT / 2);
+    server
+        .http_builder()
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PEER_TIMEOUT / 2)
+        .keep_alive_timeout(PEER_TIMEOUT / 2);
     server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await.map_err(Failure::internal)
 }

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod failure;
 pub mod http;
+pub mod jetstream;
 pub mod life;
 pub mod nats;
 pub mod ready;

@@ -2,7 +2,10 @@
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, RequestErrorKind, connection::State, jetstream};
+use async_nats::{
+    Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, RequestErrorKind, connection::State,
+    jetstream,
+};
 use bytes::Bytes;
 use clap::Args;
 use kez_proto::{Code, Problem, headers, limits};
@@ -17,7 +20,13 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 pub struct NatsArgs {
     /// NATS servers, separated by commas.
-    #[arg(long, env = "KEZ_CHAT_NATS_URL", value_name = "URL", value_delimiter = ',', default_value = "nats://127.0.0.1:4222")]
+    #[arg(
+        long,
+        env = "KEZ_CHAT_NATS_URL",
+        value_name = "URL",
+        value_delimiter = ',',
+        default_value = "nats://127.0.0.1:4222"
+    )]
     pub nats_url: Vec<String>,
     /// File with the seed of this service's nkey (SU…); without one it connects without credentials, which only a NATS for trials allows.
     #[arg(long, env = "KEZ_CHAT_NATS_NKEY", value_name = "FILE")]
@@ -67,9 +76,17 @@ impl fmt::Display for Unanswered {
 impl Nats {
     /// Connects as `name`, with replies under `inbox_prefix`, and a gate in `life`. Tries until it succeeds or the process stops; only a seed file
     /// that can't be read is a failure. `capacity` is how many messages may wait in one subscription before the connection drops some.
-    pub async fn connect(args: &NatsArgs, name: &'static str, inbox_prefix: &str, capacity: usize, life: &Life) -> Result<Self, Failure> {
+    pub async fn connect(
+        args: &NatsArgs,
+        name: &'static str,
+        inbox_prefix: &str,
+        capacity: usize,
+        life: &Life,
+    ) -> Result<Self, Failure> {
         let seed = args.nats_nkey.as_ref().map(|file| {
-            let unreadable = |e: io::Error| Failure::new(Kind::Configuration, format!("can't read the nkey seed {}: {e}", file.display()));
+            let unreadable = |e: io::Error| {
+                Failure::new(Kind::Configuration, format!("can't read the nkey seed {}: {e}", file.display()))
+            };
             std::fs::read_to_string(file).map(|s| s.trim().to_owned()).map_err(unreadable)
         });
         let seed = seed.transpose()?;
@@ -133,7 +150,12 @@ impl Nats {
     }
 
     /// Asks a service and waits at most `deadline`. Fails at once while NATS is away: a request isn't queued for later.
-    pub async fn request(&self, subject: impl Into<String>, payload: Bytes, deadline: Duration) -> Result<Message, Unanswered> {
+    pub async fn request(
+        &self,
+        subject: impl Into<String>,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Result<Message, Unanswered> {
         let answer = self.request_with_headers(subject, HeaderMap::new(), payload, deadline).await?;
         match header(answer.headers.as_ref(), headers::NATS_SERVICE_ERROR) {
             Some(text) => Err(Unanswered::Refused(Problem::from_service_error(text))),
@@ -161,7 +183,8 @@ impl Nats {
         match tokio::time::timeout(deadline, self.client.send_request(subject.clone(), request)).await {
             Ok(Ok(message)) => Ok(message),
             Ok(Err(e)) => {
-                let why = if e.kind() == RequestErrorKind::NoResponders { "nobody answers" } else { "no answer" };
+                let why =
+                    if e.kind() == RequestErrorKind::NoResponders { "nobody answers" } else { "no answer" };
                 Err(Unanswered::Away(format!("{subject}: {why}: {e}")))
             }
             Err(_) => Err(Unanswered::Away(format!("{subject}: no answer in {deadline:?}"))),

@@ -73,7 +73,9 @@ impl Gate {
             if changed {
                 match &state {
                     None => tracing::info!(gate = self.0, "ready"),
-                    Some(reason) if gates.contains_key(self.0) => tracing::info!(gate = self.0, %reason, "not ready"),
+                    Some(reason) if gates.contains_key(self.0) => {
+                        tracing::info!(gate = self.0, %reason, "not ready")
+                    }
                     Some(_) => {}
                 }
                 gates.insert(self.0, state);

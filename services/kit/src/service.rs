@@ -26,13 +26,22 @@ pub struct Service {
 impl Service {
     /// Registers a service without endpoints.
     pub async fn start(nats: &Nats, name: &str, description: &str) -> Result<Self, Failure> {
-        let service = nats.client.service_builder().description(description).start(name, env!("CARGO_PKG_VERSION")).await;
+        let service = nats
+            .client
+            .service_builder()
+            .description(description)
+            .start(name, env!("CARGO_PKG_VERSION"))
+            .await;
         let service = service.map_err(|e| Failure::internal(format_args!("can't register {name}: {e}")))?;
         Ok(Self { service, requests: TaskTracker::new(), nats: nats.clone() })
     }
 
     /// Answers `subject` with `handler`, concurrently. A handler that panics answers `internal`.
-    pub async fn endpoint<F>(&self, subject: &'static str, handler: impl Fn(Bytes) -> F + Send + Sync + 'static) -> Result<(), Failure>
+    pub async fn endpoint<F>(
+        &self,
+        subject: &'static str,
+        handler: impl Fn(Bytes) -> F + Send + Sync + 'static,
+    ) -> Result<(), Failure>
     where
         F: Future<Output = Result<Bytes, Problem>> + Send + 'static,
     {
@@ -43,7 +52,10 @@ impl Service {
         let serving = async move {
             endpoint
                 .for_each_concurrent(CONCURRENCY, |request| {
-                    let answer = task::spawn("request", requests.track_future(answer(request, subject, handler.clone())));
+                    let answer = task::spawn(
+                        "request",
+                        requests.track_future(answer(request, subject, handler.clone())),
+                    );
                     async move { drop(answer.await) }
                 })
                 .await;
@@ -91,7 +103,8 @@ pub fn decode<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Pro
     if !payload.trim_ascii_start().starts_with(b"{") {
         return Err(Code::MalformedJson.into());
     }
-    serde_json::from_slice(payload).map_err(|e| Problem::new(Code::MalformedJson, format!("{}: {e}", Code::MalformedJson.detail())))
+    serde_json::from_slice(payload)
+        .map_err(|e| Problem::new(Code::MalformedJson, format!("{}: {e}", Code::MalformedJson.detail())))
 }
 
 /// Encodes an answer.

@@ -13,13 +13,14 @@ use kez_proto::{
 };
 use time::OffsetDateTime;
 use tokio::{
-    sync::watch,
-    time::{Instant, timeout_at},
+    sync::{Mutex, watch},
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::{
     Config,
     admission::{self, Admission},
+    damage, deployment,
     index::Index,
     log,
 };
@@ -33,6 +34,8 @@ pub struct Desk {
     pub config: Arc<Config>,
     /// The index, while it is of use.
     pub index: watch::Receiver<Option<Index>>,
+    /// The log's last sequence, and when it was asked for.
+    pub newest: Arc<Mutex<Option<(Instant, u64)>>>,
 }
 
 impl Desk {
@@ -57,15 +60,50 @@ impl Desk {
     /// `kez.registry.lookup`
     pub async fn lookup(self, request: Bytes) -> Result<Bytes, Problem> {
         let handle: Handle = decode::<Lookup>(&request)?.handle.parse()?;
-        let binding = self.index()?.by_handle(&handle)?.ok_or(Code::UnknownHandle)?;
-        self.record(&binding)
+        let binding = self.find(|index| index.by_handle(&handle)).await?;
+        self.record(&binding.ok_or(Code::UnknownHandle)?)
     }
 
     /// `kez.registry.by-primary`
     pub async fn by_primary(self, request: Bytes) -> Result<Bytes, Problem> {
         let primary: Primary = decode::<ByPrimary>(&request)?.primary.parse()?;
-        let binding = self.index()?.by_primary(&primary)?.ok_or(Code::UnknownPrimary)?;
-        self.record(&binding)
+        let binding = self.find(|index| index.by_primary(&primary)).await?;
+        self.record(&binding.ok_or(Code::UnknownPrimary)?)
+    }
+
+    /// Looks something up. "Nobody" is only said by an index that has everything logged by now: another instance may have bound it, and told so,
+    /// a moment ago.
+    async fn find(
+        &self,
+        look: impl Fn(&Index) -> Result<Option<Binding>, damage::Error>,
+    ) -> Result<Option<Binding>, Problem> {
+        let index = self.index()?;
+        if let Some(binding) = look(&index)? {
+            return Ok(Some(binding));
+        }
+        let caught_up = async {
+            let last = self.last_logged().await.ok_or(Code::Unavailable)?;
+            index.wait_for(last).await;
+            Ok::<_, Problem>(())
+        };
+        timeout(limits::SERVICE_DEADLINE, caught_up).await.map_err(|_| Problem::from(Code::Unavailable))??;
+        Ok(look(&index)?)
+    }
+
+    /// The log's last sequence, as its leader tells it after this call began. Callers share one question at a time: strangers who ask for names
+    /// that nobody has don't load the leader.
+    async fn last_logged(&self) -> Option<u64> {
+        let asked = Instant::now();
+        let mut newest = self.newest.lock().await;
+        if let Some((at, last)) = *newest
+            && at >= asked
+        {
+            return Some(last);
+        }
+        let at = Instant::now();
+        let last = deployment::inspect(&self.nats, &self.config).await.ok().flatten()?.last;
+        *newest = Some((at, last));
+        Some(last)
     }
 
     fn index(&self) -> Result<Index, Problem> {

@@ -4,12 +4,16 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use kez_kit::{Failure, Kind};
 use time::OffsetDateTime;
 
 use crate::{damage::Error, deployment::Log, index::Index};
+
+/// Two of sled's segments.
+const PROBE_BYTES: usize = 1 << 20;
 
 /// The folder, locked for as long as this lives. The lock is a file beside it, since the folder itself may be renamed.
 #[derive(Debug)]
@@ -41,9 +45,24 @@ impl Folder {
         }
     }
 
+    /// We hold the folder's lock, so that sled's own lock can only be an earlier handle's in this process: its flusher thread lets go of it a moment
+    /// after the last handle was dropped.
+    fn open_freed(&self, log: &Log) -> Result<Option<Index>, Error> {
+        for _ in 0..100 {
+            match Index::open(&self.path, log) {
+                Err(Error::Disk(e)) if e.to_string().contains("could not acquire lock") => {
+                    #[allow(clippy::disallowed_methods, reason = "milliseconds, and nothing else can go on")]
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                outcome => return outcome,
+            }
+        }
+        Index::open(&self.path, log)
+    }
+
     /// Opens the index if it is sound and fits the log, else sets it aside and begins a new one.
     pub fn open(&self, log: &Log) -> Result<Index, Failure> {
-        let why = match Index::open(&self.path, log) {
+        let why = match self.open_freed(log) {
             Ok(Some(index)) => return Ok(index),
             Ok(None) => "it is of another log".to_owned(),
             Err(Error::Damaged(why)) => why,
@@ -55,6 +74,15 @@ impl Folder {
             Ok(None) => Err(Failure::internal("a new index isn't empty")),
             Err(e) => Err(self.failure(e)),
         }
+    }
+
+    /// Whether the disk takes as much as sled wants at once.
+    pub fn is_writable(&self) -> bool {
+        // Inside: the folder may be a disk of its own.
+        let probe = self.path.join("probe");
+        let written = fs::create_dir_all(&self.path).and_then(|()| fs::write(&probe, vec![0; PROBE_BYTES]));
+        let removed = fs::remove_file(&probe);
+        written.and(removed).is_ok()
     }
 
     /// What an error of the index means for the process. A damaged index isn't found again by the next start.

@@ -29,6 +29,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(5);
 /// An entry that exists is on every replica within milliseconds; after this time something is wrong.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Between looks at a disk that refuses.
+const RETRY: Duration = Duration::from_secs(1);
 /// How often a long catching up tells how far it is.
 const TELL: Duration = Duration::from_secs(2);
 
@@ -77,13 +79,36 @@ impl Follower {
     }
 
     async fn follow_every_log(&self) -> Result<Infallible, Failure> {
+        let mut first = true;
         loop {
             let log = deployment::ensure(&self.nats, &self.config, &self.life).await?;
-            let index = self.folder.open(&log)?;
-            self.follow_one(&index).await?;
-            self.gate.close("the log was replaced");
-            self.index.send_replace(None);
-            self.folder.set_aside("the log was replaced")?;
+            let index = match self.folder.open(&log) {
+                // The disk may refuse again, or requests may still hold the index as it was.
+                Err(failure) if failure.kind == Kind::Disk && !first => {
+                    sleep(RETRY).await;
+                    continue;
+                }
+                outcome => outcome?,
+            };
+            first = false;
+            match self.follow_one(&index).await {
+                Ok(()) => {
+                    self.gate.close("the log was replaced");
+                    self.index.send_replace(None);
+                    self.folder.set_aside("the log was replaced")?;
+                }
+                // Once it has served, a disk that begins to refuse may come round; who has which handle is told meanwhile.
+                Err(failure) if failure.kind == Kind::Disk && self.index.borrow().is_some() => {
+                    tracing::error!(%failure, "the index can't be written; waiting for the disk");
+                    self.gate.close(failure.message);
+                    while !self.folder.is_writable() {
+                        sleep(RETRY).await;
+                    }
+                    // sled writes no more after a failure: only another opening does.
+                    self.index.send_replace(None);
+                }
+                Err(failure) => return Err(failure),
+            }
         }
     }
 

@@ -44,7 +44,12 @@ pub async fn run(config: Config, nats: &NatsArgs, life: Life, drain: Duration) -
         nats = Nats::connect(nats, Role::Registry.name(), &inbox_prefix, CAPACITY, &life) => nats?,
     };
     let (shelf, mut caught_up) = watch::channel(None);
-    let desk = Desk { nats: nats.clone(), config: Arc::new(config.clone()), index: shelf.subscribe() };
+    let desk = Desk {
+        nats: nats.clone(),
+        config: Arc::new(config.clone()),
+        index: shelf.subscribe(),
+        newest: Arc::default(),
+    };
     let follower = Follower {
         nats: nats.clone(),
         config: config.clone(),

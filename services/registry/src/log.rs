@@ -2,20 +2,14 @@
 
 use std::{fmt::Display, time::Duration};
 
-use async_nats::{
-    HeaderMap, Message,
-    datetime::parse_rfc3339,
-    jetstream::{publish::PublishAck, response::Response},
-};
-use futures_util::StreamExt;
-use kez_kit::{Nats, nats::header, retry::Attempt, service::encode};
+use async_nats::{HeaderMap, Message, datetime::parse_rfc3339};
+use kez_kit::{Nats, jetstream::Refused, nats::header, retry::Attempt, service::encode};
 use kez_proto::{
-    Code, Problem, Timestamp, headers, limits,
+    Code, Problem, Timestamp, headers,
     registry::{Entry, RULES},
     subjects,
 };
 use serde_json::{json, value::RawValue};
-use tokio::time::timeout;
 
 use crate::writing::Logged;
 
@@ -23,24 +17,16 @@ use crate::writing::Logged;
 const BATCH: usize = 128;
 /// A replica answers within milliseconds; one that doesn't is away, and the next request goes to another.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// Status of the end of a batch (ADR-31).
-const END_OF_BATCH: u16 = 204;
 
 /// Appends a registration; its sequence once it is on disk. After `unavailable` it may still be there: it then counts, and a retry finds it.
 pub async fn append(nats: &Nats, envelope: &[u8]) -> Result<u64, Problem> {
     let envelope: Box<RawValue> = serde_json::from_slice(envelope).map_err(|_| Code::MalformedJson)?;
     let entry = encode(&Entry::Registration { rules: RULES, envelope })?;
-    // Fails at once while NATS is away: JetStream's own publish would append it later, when the caller was told that it failed.
-    let answer =
-        nats.request_with_headers(subjects::REGISTRY_LOG, HeaderMap::new(), entry, limits::SERVICE_DEADLINE);
-    match serde_json::from_slice(&answer.await?.payload) {
-        Ok(Response::Ok(PublishAck { sequence, .. })) => Ok(sequence),
-        Ok(Response::Err { error }) => {
+    match nats.append(subjects::REGISTRY_LOG, HeaderMap::new(), entry).await {
+        Ok(ack) => Ok(ack.sequence),
+        Err(Refused::Away(e)) => Err(e.into()),
+        Err(Refused::By(error)) => {
             tracing::warn!(%error, "JetStream refused a registration");
-            Err(Code::Unavailable.into())
-        }
-        Err(error) => {
-            tracing::warn!(%error, "JetStream gave an ack that can't be read");
             Err(Code::Unavailable.into())
         }
     }
@@ -48,33 +34,9 @@ pub async fn append(nats: &Nats, envelope: &[u8]) -> Result<u64, Problem> {
 
 /// The next entries from this sequence on, from any replica: one that lags gives none yet.
 pub async fn read(nats: &Nats, from: u64) -> Result<Vec<Logged>, Attempt> {
-    if !nats.is_connected() {
-        return Err(Attempt::Again("NATS is away".into()));
-    }
-    let request = json!({ "seq": from, "batch": BATCH, "next_by_subj": subjects::REGISTRY_LOG }).to_string();
-    let inbox = nats.client.new_inbox();
-    let mut entries = Vec::new();
-    let reading = async {
-        let mut answers = nats.client.subscribe(inbox.clone()).await.map_err(again)?;
-        let subject = subjects::direct_get(subjects::REGISTRY_STREAM);
-        nats.client.publish_with_reply(subject, inbox, request.into()).await.map_err(again)?;
-        while let Some(answer) = answers.next().await {
-            match answer.status.map(|status| status.as_u16()) {
-                None => entries.push(logged(answer)?),
-                Some(END_OF_BATCH | 404) => return Ok(()),
-                Some(503) => return Err(again("no replica of the log answers")),
-                Some(status) => return Err(again(format_args!("the log can't be read: {status}"))),
-            }
-        }
-        Err(again("the connection ended"))
-    };
-    match timeout(PATIENCE, reading).await {
-        Ok(outcome) => outcome?,
-        // What came is in order and of use.
-        Err(_) if entries.is_empty() => return Err(again("a replica of the log doesn't answer")),
-        Err(_) => {}
-    }
-    Ok(entries)
+    let request = json!({ "seq": from, "batch": BATCH, "next_by_subj": subjects::REGISTRY_LOG });
+    let batch = nats.read_batch(subjects::REGISTRY_STREAM, &request, PATIENCE).await.map_err(again)?;
+    batch.messages.into_iter().map(logged).collect()
 }
 
 fn again(why: impl Display) -> Attempt {

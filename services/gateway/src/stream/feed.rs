@@ -63,7 +63,15 @@ impl From<NotQueued> for End {
 }
 
 impl Feed {
-    pub fn new(gateway: Arc<Gateway>, handle: Handle, auth: Option<Credential>, live: Subscriber, queue: Queue, cursor: u64, epoch: String) -> Self {
+    pub fn new(
+        gateway: Arc<Gateway>,
+        handle: Handle,
+        auth: Option<Credential>,
+        live: Subscriber,
+        queue: Queue,
+        cursor: u64,
+        epoch: String,
+    ) -> Self {
         let watch = gateway.streams.heads.watch(handle.clone());
         Self { gateway, handle, auth, live, queue, watch, cursor, epoch }
     }
@@ -80,7 +88,9 @@ impl Feed {
                 let word = self.resync(reason);
                 self.queue.end(word);
             }
-            End::Return(after) => self.queue.end(Event::default().retry(Duration::from_millis(after)).comment("come back")),
+            End::Return(after) => {
+                self.queue.end(Event::default().retry(Duration::from_millis(after)).comment("come back"))
+            }
         }
     }
 
@@ -188,7 +198,12 @@ impl Feed {
     /// A page behind the cursor; none if it can't be had now.
     async fn history(&self) -> Result<Option<Page>, End> {
         let auth = ReadAuth::Stream(self.auth.clone());
-        let request = History { handle: self.handle.to_string(), since: self.cursor, limit: limits::PAGE_DEFAULT, auth };
+        let request = History {
+            handle: self.handle.to_string(),
+            since: self.cursor,
+            limit: limits::PAGE_DEFAULT,
+            auth,
+        };
         match self.gateway.ask_json(subjects::FANOUT_HISTORY, &request).await {
             Ok(answer) => Ok(serde_json::from_slice(&answer).ok()),
             Err(refusal) if refusal.0.code.action() == Action::Retry => Ok(None),
@@ -222,7 +237,10 @@ impl Feed {
     }
 
     fn resync(&self, reason: ResyncReason) -> Event {
-        json(Event::default().event(sse::RESYNC), &Resync { reason, cursor: self.cursor, epoch: self.epoch.clone() })
+        json(
+            Event::default().event(sse::RESYNC),
+            &Resync { reason, cursor: self.cursor, epoch: self.epoch.clone() },
+        )
     }
 }
 

@@ -112,7 +112,8 @@ impl Watched {
 
     async fn check(&self, nats: &Nats) {
         let now = Instant::now();
-        let due: Vec<(u64, Handle)> = self.lock().iter().filter(|(_, i)| i.due <= now).map(|(id, i)| (*id, i.handle.clone())).collect();
+        let due: Vec<(u64, Handle)> =
+            self.lock().iter().filter(|(_, i)| i.due <= now).map(|(id, i)| (*id, i.handle.clone())).collect();
         for batch in due.chunks(limits::HEADS_MAX) {
             let (ids, handles): (Vec<u64>, Vec<Handle>) = batch.iter().cloned().unzip();
             let heads = ask(nats, handles).await;
@@ -123,7 +124,12 @@ impl Watched {
                     Some(&head) => {
                         inbox.head.send_replace(head);
                         inbox.checks += 1;
-                        inbox.due = now + if inbox.checks == 1 { SETTLED } else { PERIOD.mul_f64(fastrand::f64().mul_add(0.5, 0.75)) };
+                        inbox.due = now
+                            + if inbox.checks == 1 {
+                                SETTLED
+                            } else {
+                                PERIOD.mul_f64(fastrand::f64().mul_add(0.5, 0.75))
+                            };
                     }
                     None => inbox.due = now + SETTLED,
                 }

@@ -60,13 +60,27 @@ pub async fn open(
 
     // Subscribed before history is read: what comes in between waits here. The server takes a connection's commands in order, so that the
     // subscription stands when `open` is answered.
-    let live = gateway.nats.client.subscribe(subjects::inbox(&handle)).await.map_err(|_| Code::Unavailable)?;
-    let request = mail::Open { handle: handle.to_string(), since: cursor.since, epoch: cursor.epoch, auth: auth.clone() };
+    let live =
+        gateway.nats.client.subscribe(subjects::inbox(&handle)).await.map_err(|_| Code::Unavailable)?;
+    let request = mail::Open {
+        handle: handle.to_string(),
+        since: cursor.since,
+        epoch: cursor.epoch,
+        auth: auth.clone(),
+    };
     let answer = gateway.ask_json(subjects::FANOUT_OPEN, &request).await?;
     let opened: mail::Opened = serde_json::from_slice(&answer).map_err(|_| Code::Internal)?;
 
     let (queue, events) = queue::bounded();
-    let feed = Feed::new(gateway, handle, auth, live, queue, if opened.resync { 0 } else { cursor.since }, opened.page.epoch.clone());
+    let feed = Feed::new(
+        gateway,
+        handle,
+        auth,
+        live,
+        queue,
+        if opened.resync { 0 } else { cursor.since },
+        opened.page.epoch.clone(),
+    );
     task::spawn("stream", feed.run(opened));
     // The place is taken until the answer has left, which may be long after its feed ended.
     let events = events.inspect(move |_| {
@@ -78,12 +92,17 @@ pub async fn open(
 }
 
 fn cursor(query: &str, headers: &HeaderMap) -> Result<Cursor, Code> {
-    let last = headers.get("last-event-id").map(|v| v.to_str().ok().and_then(|v| v.trim().parse().ok()).ok_or(Code::InvalidParameter));
+    let last = headers
+        .get("last-event-id")
+        .map(|v| v.to_str().ok().and_then(|v| v.trim().parse().ok()).ok_or(Code::InvalidParameter));
     let since = match last.transpose()? {
         Some(seq) => Some(seq),
         None => handlers::number(query, "since")?,
     };
-    Ok(Cursor { since: since.unwrap_or(0), epoch: handlers::values(query, "epoch").next().map(|e| e.into_owned()) })
+    Ok(Cursor {
+        since: since.unwrap_or(0),
+        epoch: handlers::values(query, "epoch").next().map(|e| e.into_owned()),
+    })
 }
 
 /// The header, or `?auth=` for clients that can't set one.

@@ -70,7 +70,8 @@ impl Queue {
     /// Queues an event at the reader's pace.
     pub async fn wait_push(&self, event: Event, bytes: usize) -> Result<(), NotQueued> {
         let push = async {
-            let room = self.room.clone().acquire_many_owned(worth(bytes)).await.map_err(|_| NotQueued::Closed)?;
+            let room =
+                self.room.clone().acquire_many_owned(worth(bytes)).await.map_err(|_| NotQueued::Closed)?;
             self.events.send((event, room)).await.map_err(|_| NotQueued::Closed)
         };
         tokio::select! {

@@ -5,3 +5,5 @@ mod index;
 mod probe;
 mod services;
 mod stopping;
+
+pub use probe::{IN_TIME, readiness};

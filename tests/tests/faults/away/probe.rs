@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 /// 2 s are promised; a busy machine may take longer to tell.
-const IN_TIME: Duration = Duration::from_secs(4);
+pub const IN_TIME: Duration = Duration::from_secs(4);
 const HANG: Duration = Duration::from_secs(15);
 
 /// Every kind of request that needs the broker, by name.
@@ -85,9 +85,9 @@ pub fn processes(deployment: &Deployment) -> impl Iterator<Item = &Process> {
     deployment.gateways.iter().chain(&deployment.fanouts).chain(&deployment.registries)
 }
 
-/// Waits until all processes say that they are ready.
-pub async fn all_ready(deployment: &Deployment) {
-    for process in processes(deployment) {
+/// Waits until all these say that they are ready.
+pub async fn all_ready<'a>(processes: impl Iterator<Item = &'a Process>) {
+    for process in processes {
         eventually("a service is ready again", async || (readiness(process).await.0 == 200).then_some(())).await;
     }
 }

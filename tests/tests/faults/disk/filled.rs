@@ -1,68 +1,94 @@
-use std::time::{Duration, Instant};
-use kez_tests::{ChatServer, Person, person::send};
-use serde_json::json;
-use super::Disk;
+use std::{collections::HashMap, time::Instant};
 
-async fn healthz(db: &std::path::Path) {
-    let conf = std::fs::read_to_string(db.join("nats/server.conf")).unwrap();
-    let port = conf.lines().find_map(|l| l.strip_prefix("port:")).unwrap().trim().to_owned();
-    let seed = std::fs::read_to_string(db.join("nats/keys/sys.nk")).unwrap();
-    let c = async_nats::ConnectOptions::with_nkey(seed.trim().into()).connect(format!("nats://127.0.0.1:{port}")).await.unwrap();
-    for (s, b) in [("$SYS.REQ.SERVER.PING.HEALTHZ", "{}"), ("$SYS.REQ.SERVER.PING.HEALTHZ", r#"{"details":true}"#), ("$SYS.REQ.SERVER.PING.HEALTHZ", r#"{"account":"KEZ","stream":"KEZ_INBOX_15"}"#)] {
-        println!("{s} {b}: {:?}", c.request(s, b.into()).await.map(|m| String::from_utf8_lossy(&m.payload).into_owned()));
+use kez_tests::{ChatServer, Person, eventually, http, person::send};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::Disk;
+use crate::away::{IN_TIME, readiness};
+
+const PEOPLE: usize = 6;
+
+/// Mail that was acknowledged, by recipient.
+type Acknowledged = HashMap<String, Vec<Value>>;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fills_up_refuses_mail_and_keeps_what_was_acknowledged() {
+    let Some(disk) = Disk::new("size=100m") else { return };
+    let db = disk.path().join("db");
+    let mut server = ChatServer::start(&db).await;
+    let (mut people, mut acknowledged) = (vec![], Acknowledged::new());
+    for n in 0..PEOPLE {
+        people.push(Person::registered(&format!("person-{n}"), server.url()).await);
     }
-    let seed = std::fs::read_to_string(db.join("nats/keys/fanout.nk")).unwrap();
-    let c = async_nats::ConnectOptions::with_nkey(seed.trim().into()).custom_inbox_prefix("_INBOX_fanout").connect(format!("nats://127.0.0.1:{port}")).await.unwrap();
-    for s in ["$JS.API.STREAM.INFO.KEZ_INBOX_15", "$JS.API.STREAM.INFO.KEZ_INBOX_3"] {
-        println!("{s}: {:?}", c.request(s, "{}".into()).await.map(|m| String::from_utf8_lossy(&m.payload).into_owned()));
+    for n in 0..5 {
+        assert_eq!(send_to_all(server.url(), &people, n, &mut acknowledged).await, 0);
     }
+    // What the index of handles has yet to write finds no room.
+    for n in 0..3 {
+        Person::registered(&format!("unwritten-{n}"), server.url()).await;
+    }
+    disk.fill();
+    // The first may find room in what was set aside.
+    let mut rounds = 5..;
+    eventually("mail is refused", async || {
+        let refused = send_to_all(server.url(), &people, rounds.next().unwrap(), &mut acknowledged).await;
+        (refused == PEOPLE).then_some(())
+    })
+    .await;
+    for n in 0..2 {
+        let begun = Instant::now();
+        let status = Person::new(&format!("newcomer-{n}")).register(server.url()).await.status().as_u16();
+        assert!([201, 503].contains(&status) && begun.elapsed() < IN_TIME, "{status} after {:?}", begun.elapsed());
+    }
+    // It lives, and what is there can be read.
+    assert_eq!(http::get(format!("{}/v1/healthz", server.url())).await.status(), 200);
+    assert_kept(server.url(), &people, &acknowledged).await;
+
+    disk.free();
+    eventually("the index of handles is written again", async || readiness(&server.process).await.1["registry-index"].is_null().then_some(())).await;
+    assert_kept(server.url(), &people, &acknowledged).await;
+    // nats-server doesn't write again to a stream that it couldn't write to once, whatever room there is: that takes a restart.
+    assert_eq!(server.process.terminate().await.code(), Some(0));
+    server = ChatServer::start(&db).await;
+    assert_kept(server.url(), &people, &acknowledged).await;
+    assert_eq!(send_to_all(server.url(), &people, 1_000_000, &mut acknowledged).await, 0);
+    assert_kept(server.url(), &people, &acknowledged).await;
+    assert_eq!(Person::new("latecomer").register(server.url()).await.status(), 201);
 }
 
-#[tokio::test]
-async fn explore() {
-    let Some(disk) = Disk::new("size=100m") else { return };
-    let server = ChatServer::start(&disk.path().join("db")).await;
-    let alice = Person::registered("alice", server.url()).await;
-    for n in 0..10 { assert_eq!(send(server.url(), "alice", json!({"n": n})).await.status(), 201); }
-    let people: Vec<_> = (0..8).map(|n| Person::new(&format!("bob{n}"))).collect();
-    for p in &people { p.register(server.url()).await; }
-    healthz(&disk.path().join("db")).await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    disk.fill();
-    let pad = "x".repeat(60_000);
-    for n in 10..12 {
-        let t = Instant::now();
-        let r = send(server.url(), "alice", json!({"n": n, "pad": pad})).await;
-        println!("{n}: {} {:?} {:?}", r.status(), t.elapsed(), r.text().await);
+/// The `n`th message to each, all at once; how many were refused. Each has its answer in time.
+async fn send_to_all(url: &str, people: &[Person], n: usize, acknowledged: &mut Acknowledged) -> usize {
+    let mut sends = JoinSet::new();
+    for person in people {
+        let (url, to) = (url.to_owned(), person.handle.to_string());
+        let envelope = json!({"n": n, "pad": "x".repeat(5000)});
+        sends.spawn(async move {
+            let begun = Instant::now();
+            let answer = send(&url, &to, envelope.clone()).await;
+            (to, envelope, answer.status().as_u16(), begun.elapsed())
+        });
     }
-    for p in &people { 
-        let t = Instant::now();
-        let r = send(server.url(), p.handle.as_str(), json!({"n": 1})).await;
-        println!("{}: {} {:?}", p.handle, r.status(), t.elapsed());
+    let mut refused = 0;
+    for (to, envelope, status, took) in sends.join_all().await {
+        assert!(took < IN_TIME, "it took {took:?}");
+        match status {
+            201 => acknowledged.entry(to).or_default().push(envelope),
+            503 | 507 => refused += 1,
+            other => panic!("{other}"),
+        }
     }
-    healthz(&disk.path().join("db")).await;
-    disk.free();
-    let t = Instant::now();
-    for n in 20..22 {
-        let r = send(server.url(), "alice", json!({"n": n})).await;
-        println!("after {:?} {n}: {} {:?}", t.elapsed(), r.status(), r.text().await);
-        tokio::time::sleep(Duration::from_millis(700)).await;
+    refused
+}
+
+/// Each has all that was acknowledged, once and in order. What was refused may be there too: its sender doesn't know.
+async fn assert_kept(url: &str, people: &[Person], acknowledged: &Acknowledged) {
+    for person in people {
+        assert_eq!(person.looked_up(url).await.primary, person.identity.primary());
+        let mail: Vec<Value> = person.mail(url).await.into_iter().map(|(_, envelope)| envelope).collect();
+        let acknowledged = &acknowledged[person.handle.as_str()];
+        let kept: Vec<Value> = mail.iter().filter(|envelope| acknowledged.contains(envelope)).cloned().collect();
+        assert_eq!(kept.len(), acknowledged.len());
+        assert_eq!(kept, *acknowledged);
     }
-    healthz(&disk.path().join("db")).await;
-    for p in &people { 
-        let t = Instant::now();
-        let r = send(server.url(), p.handle.as_str(), json!({"n": 2})).await;
-        println!("{}: {} {:?}", p.handle, r.status(), t.elapsed());
-    }
-    println!("mail {}", alice.mail(server.url()).await.len());
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(server.nats_pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
-    let t = Instant::now();
-    loop {
-        let r = send(server.url(), "alice", json!({"n": 33})).await;
-        println!("after restart of child {:?} {}", t.elapsed(), r.status());
-        if r.status() == 201 { break }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    println!("{}", std::fs::read_to_string(disk.path().join("db/nats/nats-server.log")).unwrap().lines().filter(|l| l.contains("[ERR]") || l.contains("WRN")).collect::<Vec<_>>().join("\n"));
-    println!("{:?}", alice.mail(server.url()).await.iter().map(|m| m.1["n"].clone()).collect::<Vec<_>>());
 }

@@ -1,6 +1,7 @@
 //! Disks that can't be written: at the start, and filled up while the server runs. Each is a small file system in memory.
 
 mod filled;
+mod index;
 mod start;
 
 use std::{fs, io::Write, path::Path, process::Command};

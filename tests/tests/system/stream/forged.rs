@@ -5,6 +5,7 @@ use futures_util::StreamExt;
 use kez_proto::{
     headers::{CREATED_AT, NATS_LAST_SEQUENCE, NATS_SEQUENCE, NATS_SUBJECT},
     limits::PARTITIONS,
+    partition,
     subjects::{self, Role},
 };
 use kez_tests::{
@@ -42,7 +43,7 @@ async fn the_server_headers_count_and_not_the_publisher_s() {
     assert_eq!(resumed.seqs(2).await, seqs[1..]);
 }
 
-/// A requester chooses where the answer goes, and may choose somebody's inbox.
+/// A requester chooses where the answer goes, and may choose somebody's inbox: a record, or a message of somebody else's.
 #[tokio::test]
 async fn an_answer_that_goes_to_an_inbox_is_no_mail() {
     let deployment = Deployment::start(1).await;
@@ -50,12 +51,25 @@ async fn an_answer_that_goes_to_an_inbox_is_no_mail() {
     let alice = Person::registered("alice", url).await;
     let (mut live, _) = Stream::open(url, &alice, "").await;
 
-    let gateway = deployment.nats.connect_as(Role::Gateway).await;
+    let mallory = Person::registered("mallory", url).await;
+    for id in 0..9 {
+        send(url, "mallory", json!({"id": id})).await;
+    }
+
     let inbox = subjects::inbox(&alice.handle);
+    let gateway = deployment.nats.connect_as(Role::Gateway).await;
     let mut seen = gateway.subscribe(inbox.clone()).await.unwrap();
-    gateway.publish_with_reply(subjects::REGISTRY_LOOKUP, inbox, r#"{"handle":"alice"}"#.into()).await.unwrap();
-    let answer = within("an answer comes to the inbox", seen.next()).await.unwrap();
-    assert!(answer.payload.starts_with(br#"{"handle":"alice""#));
+    gateway.publish_with_reply(subjects::REGISTRY_LOOKUP, inbox.clone(), r#"{"handle":"alice"}"#.into()).await.unwrap();
+    let record = within("an answer comes to the inbox", seen.next()).await.unwrap();
+    assert!(record.payload.starts_with(br#"{"handle":"alice""#));
+
+    let fanout = deployment.nats.connect_as(Role::Fanout).await;
+    let store = subjects::store(&mallory.handle, PARTITIONS);
+    let read = subjects::direct_get(&subjects::inbox_stream(partition::of(&mallory.handle, PARTITIONS)));
+    let newest = json!({"last_by_subj": store}).to_string();
+    fanout.publish_with_reply(read, inbox, newest.into()).await.unwrap();
+    let message = within("another comes", seen.next()).await.unwrap();
+    assert_eq!(message.headers.unwrap().get_last(NATS_SUBJECT).unwrap().as_str(), store);
 
     send(url, "alice", json!({"id": "mail"})).await;
     assert_eq!(live.message().await.json()["envelope"]["id"], "mail");
