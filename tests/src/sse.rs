@@ -93,12 +93,16 @@ impl Stream {
 
     /// The next event that isn't a ping, none at the end of the stream.
     pub async fn word(&mut self) -> Option<Event> {
-        loop {
-            match self.take().await {
-                Some(ping) if ping.kind == sse::PING => {}
-                other => return other,
+        // Pings alone mustn't keep a test waiting.
+        within("a word comes", async {
+            loop {
+                match self.take().await {
+                    Some(ping) if ping.kind == sse::PING => {}
+                    other => return other,
+                }
             }
-        }
+        })
+        .await
     }
 
     /// The next message, whatever pings come before it.

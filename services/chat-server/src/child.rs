@@ -129,7 +129,8 @@ pub fn write_config(data: &Data, keys: &Keys, listen: SocketAddr, partitions: u1
     server.log_file = Some(data.nats_log());
     let path = data.nats_config();
     let text = server.render(keys).map_err(crate::failure)?;
-    fs::write(&path, text).map_err(|e| Failure::new(Kind::Disk, format!("can't write {}: {e}", path.display())))
+    fs::write(&path, text)
+        .map_err(|e| Failure::new(Kind::Disk, format!("can't write {}: {e}", path.display())))
 }
 
 /// The address to listen on: the one asked for, which must be free, else the default one, else any free port.
@@ -157,7 +158,8 @@ async fn ready(state: &mut watch::Receiver<State>, data: &Data, life: &Life) -> 
         match now {
             State::Failed(why) => {
                 let log = data.nats_log();
-                let words = last_line(&log).map(|line| format!("its last words: {line}; ")).unwrap_or_default();
+                let words =
+                    last_line(&log).map(|line| format!("its last words: {line}; ")).unwrap_or_default();
                 let message = format!("nats-server doesn't start: {why}; {words}see {}", log.display());
                 return Err(Failure::new(Kind::NatsServer, message));
             }

@@ -63,9 +63,13 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
         outcome
     };
     let ready = async {
-        life.ready.wait_for(&["registry-service", "fanout-service", "gateway-service"]).await;
-        gate.open();
-        banner(&life, &server, &data, child.as_ref(), &urls);
+        tokio::select! {
+            () = life.ready.wait_for(&["registry-service", "fanout-service", "gateway-service"]) => {
+                gate.open();
+                banner(&life, &server, &data, child.as_ref(), &urls);
+            }
+            () = life.shutdown.cancelled() => {}
+        }
         Ok(())
     };
     let outcome = tokio::try_join!(registry, fanout, front, ready).map(drop);

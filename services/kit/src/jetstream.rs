@@ -81,7 +81,12 @@ impl Nats {
 
     /// Reads many messages of `stream` with one request (ADR-31), from any replica: the newest may be missing for a moment. What came until the
     /// deadline is in order and of use; only if nothing came it is an error.
-    pub async fn read_batch(&self, stream: &str, request: &Value, deadline: Duration) -> Result<Batch, Unanswered> {
+    pub async fn read_batch(
+        &self,
+        stream: &str,
+        request: &Value,
+        deadline: Duration,
+    ) -> Result<Batch, Unanswered> {
         let away = |why: &dyn std::fmt::Display| Unanswered::Away(format!("{stream} can't be read: {why}"));
         if !self.is_connected() {
             return Err(away(&"NATS is away"));
@@ -91,7 +96,10 @@ impl Nats {
             let inbox = self.client.new_inbox();
             let mut answers = self.client.subscribe(inbox.clone()).await.map_err(|e| away(&e))?;
             let subject = subjects::direct_get(stream);
-            self.client.publish_with_reply(subject, inbox, request.to_string().into()).await.map_err(|e| away(&e))?;
+            self.client
+                .publish_with_reply(subject, inbox, request.to_string().into())
+                .await
+                .map_err(|e| away(&e))?;
             while let Some(answer) = answers.next().await {
                 match answer.status.map(|status| status.as_u16()) {
                     None => messages.push(answer),

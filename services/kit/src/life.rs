@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::{Args, Parser};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -90,6 +91,7 @@ pub fn main<C: Config, F: Future<Output = Result<(), Failure>>>(run: impl FnOnce
     let config = C::parse();
     let process = config.process().clone();
     crate::telemetry::init(&process.log, C::LOG);
+    raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return report(&Failure::internal(format_args!("can't start: {e}"))),
@@ -123,6 +125,18 @@ pub fn main<C: Config, F: Future<Output = Result<(), Failure>>>(run: impl FnOnce
             ExitCode::SUCCESS
         }
         Err(failure) => report(&failure),
+    }
+}
+
+/// Each connection is an open file, and the usual soft limit of 1024 is far below what the machine takes.
+fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    match raised {
+        Ok(()) => {}
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files can't be raised; raise it with ulimit -n")
+        }
     }
 }
 

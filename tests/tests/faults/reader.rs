@@ -8,13 +8,13 @@ use std::{
 use kez_proto::sse;
 use kez_tests::{Person, http, sse::Stream};
 
-use crate::load::Id;
+use crate::account::{Id, Mail};
 
 /// Between connections.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a reader got, in the order in which it came; nothing is dropped or sorted here.
-pub type Seen = Arc<Mutex<Vec<(u64, Id)>>>;
+pub type Seen = Arc<Mutex<Mail>>;
 
 /// Reads for ever, from each gateway in turn, beginning with `first`.
 pub async fn read(person: Arc<Person>, urls: Vec<String>, first: usize, seen: Seen) {
@@ -22,7 +22,8 @@ pub async fn read(person: Arc<Person>, urls: Vec<String>, first: usize, seen: Se
     let mut cursor = 0;
     for connection in first.. {
         let path = format!("{}/v1/inbox/{}/stream", urls[connection % urls.len()], person.handle);
-        let request = client.get(path).header("last-event-id", cursor).header("x-kez-auth", person.stream_auth());
+        let request =
+            client.get(path).header("last-event-id", cursor).header("x-kez-auth", person.stream_auth());
         // A gateway that isn't there refuses the connection.
         if let Ok(response) = request.send().await {
             match response.status().as_u16() {

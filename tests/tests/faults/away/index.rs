@@ -42,7 +42,10 @@ async fn an_index_has_one_owner() {
     let log = second.log();
     let errors: Vec<_> = log.lines().filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(errors.len(), 1, "{log}");
-    assert!(errors[0].contains(deployment.index(0).to_str().unwrap()) && errors[0].contains("--index"), "{log}");
+    assert!(
+        errors[0].contains(deployment.index(0).to_str().unwrap()) && errors[0].contains("--index"),
+        "{log}"
+    );
     assert!(!log.contains("panicked"), "{log}");
     assert_known(&deployment, &records).await;
 }

@@ -24,9 +24,17 @@ fn every_kind(client: &Client, url: &str, person: &Person) -> Vec<(&'static str,
         ("lookup", get(format!("/v1/u/{handle}"))),
         ("by-primary", get(format!("/v1/by-primary/{primary}"))),
         ("webfinger", get(format!("/.well-known/webfinger?resource=acct:{handle}@{}", SERVER))),
-        ("send", client.post(format!("{url}/v1/messages")).json(&json!({"to": handle, "envelope": {"probe": 1}}))),
+        (
+            "send",
+            client.post(format!("{url}/v1/messages")).json(&json!({"to": handle, "envelope": {"probe": 1}})),
+        ),
         ("inbox", get(format!("/v1/inbox/{handle}")).header("x-kez-auth", person.poll_auth(0))),
-        ("delete", client.delete(format!("{url}{purge}")).header("x-kez-auth", person.request_auth("DELETE", &purge))),
+        (
+            "delete",
+            client
+                .delete(format!("{url}{purge}"))
+                .header("x-kez-auth", person.request_auth("DELETE", &purge)),
+        ),
         ("stream", get(format!("/v1/inbox/{handle}/stream?auth={}", person.stream_auth()))),
     ]
 }
@@ -88,7 +96,8 @@ pub fn processes(deployment: &Deployment) -> impl Iterator<Item = &Process> {
 /// Waits until all these say that they are ready.
 pub async fn all_ready<'a>(processes: impl Iterator<Item = &'a Process>) {
     for process in processes {
-        eventually("a service is ready again", async || (readiness(process).await.0 == 200).then_some(())).await;
+        eventually("a service is ready again", async || (readiness(process).await.0 == 200).then_some(()))
+            .await;
     }
 }
 

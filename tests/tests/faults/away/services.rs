@@ -18,11 +18,14 @@ async fn without_a_fanout_mail_is_refused_at_once() {
     let alice = Person::registered("alice", &url).await;
     deployment.fanouts[0].kill();
     let client = http::client();
-    let send = || client.post(format!("{url}/v1/messages")).json(&json!({"to": "alice", "envelope": {}})).send();
+    let send =
+        || client.post(format!("{url}/v1/messages")).json(&json!({"to": "alice", "envelope": {}})).send();
     refused_at_once("send", send).await;
     let poll = || client.get(format!("{url}/v1/inbox/alice")).header("x-kez-auth", alice.poll_auth(0)).send();
     refused_at_once("inbox", poll).await;
-    let stream = || client.get(format!("{url}/v1/inbox/alice/stream")).header("x-kez-auth", alice.stream_auth()).send();
+    let stream = || {
+        client.get(format!("{url}/v1/inbox/alice/stream")).header("x-kez-auth", alice.stream_auth()).send()
+    };
     refused_at_once("stream", stream).await;
     // What doesn't need it works.
     assert_eq!(http::get(format!("{url}/v1/u/alice")).await.status(), 200);

@@ -24,8 +24,12 @@ async fn services_stop_in_order_while_the_broker_hangs() {
 }
 
 async fn all_stop(deployment: &mut Deployment) {
-    let mut processes: Vec<&mut Process> =
-        deployment.gateways.iter_mut().chain(&mut deployment.fanouts).chain(&mut deployment.registries).collect();
+    let mut processes: Vec<&mut Process> = deployment
+        .gateways
+        .iter_mut()
+        .chain(&mut deployment.fanouts)
+        .chain(&mut deployment.registries)
+        .collect();
     for process in &processes {
         process.signal(Signal::SIGTERM);
     }

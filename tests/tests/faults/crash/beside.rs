@@ -32,7 +32,8 @@ async fn the_usual_nats_port_may_be_taken() {
 #[tokio::test]
 async fn several_start_at_the_same_moment() {
     let dirs: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
-    let start = |dir: &TempDir| Process::spawn("kez-chat-server", &ChatServer::arguments(dir.path(), "127.0.0.1:0"));
+    let start =
+        |dir: &TempDir| Process::spawn("kez-chat-server", &ChatServer::arguments(dir.path(), "127.0.0.1:0"));
     let mut servers: Vec<_> = dirs.iter().map(start).collect();
     for server in &mut servers {
         let url = server.ready().await.address("http");

@@ -41,7 +41,10 @@ async fn ten_rounds_of_kill_9_lose_nothing() {
         load.progress(SENDERS).await;
         let recovered = begun.elapsed();
         load.settled().await;
-        println!("round {round}: kill -9 of {who}: mail is taken after {recovered:?}; {} attempts in vain", load.refusals().len());
+        println!(
+            "round {round}: kill -9 of {who}: mail is taken after {recovered:?}; {} attempts in vain",
+            load.refusals().len()
+        );
         assert_eq!(nats_servers(dir.path()), [server.nats_pid()], "one nats-server, and not the old one");
         assert_ne!(server.nats_pid(), orphan);
     }

@@ -39,14 +39,21 @@ async fn a_disk_that_fills_up_refuses_mail_and_keeps_what_was_acknowledged() {
     for n in 0..2 {
         let begun = Instant::now();
         let status = Person::new(&format!("newcomer-{n}")).register(server.url()).await.status().as_u16();
-        assert!([201, 503].contains(&status) && begun.elapsed() < IN_TIME, "{status} after {:?}", begun.elapsed());
+        assert!(
+            [201, 503].contains(&status) && begun.elapsed() < IN_TIME,
+            "{status} after {:?}",
+            begun.elapsed()
+        );
     }
     // It lives, and what is there can be read.
     assert_eq!(http::get(format!("{}/v1/healthz", server.url())).await.status(), 200);
     assert_kept(server.url(), &people, &acknowledged).await;
 
     disk.free();
-    eventually("the index of handles is written again", async || readiness(&server.process).await.1["registry-index"].is_null().then_some(())).await;
+    eventually("the index of handles is written again", async || {
+        readiness(&server.process).await.1["registry-index"].is_null().then_some(())
+    })
+    .await;
     assert_kept(server.url(), &people, &acknowledged).await;
     // nats-server doesn't write again to a stream that it couldn't write to once, whatever room there is: that takes a restart.
     assert_eq!(server.process.terminate().await.code(), Some(0));
@@ -87,7 +94,8 @@ async fn assert_kept(url: &str, people: &[Person], acknowledged: &Acknowledged) 
         assert_eq!(person.looked_up(url).await.primary, person.identity.primary());
         let mail: Vec<Value> = person.mail(url).await.into_iter().map(|(_, envelope)| envelope).collect();
         let acknowledged = &acknowledged[person.handle.as_str()];
-        let kept: Vec<Value> = mail.iter().filter(|envelope| acknowledged.contains(envelope)).cloned().collect();
+        let kept: Vec<Value> =
+            mail.iter().filter(|envelope| acknowledged.contains(envelope)).cloned().collect();
         assert_eq!(kept.len(), acknowledged.len());
         assert_eq!(kept, *acknowledged);
     }

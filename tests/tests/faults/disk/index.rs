@@ -42,7 +42,10 @@ async fn a_registry_outlives_a_full_disk() {
     assert_eq!(alice.looked_up(&url).await.primary, alice.identity.primary(), "what is known is still told");
 
     disk.free();
-    eventually("it has caught up", async || (readiness(&deployment.registries[0]).await.0 == 200).then_some(())).await;
+    eventually("it has caught up", async || {
+        (readiness(&deployment.registries[0]).await.0 == 200).then_some(())
+    })
+    .await;
     for person in registered.iter().chain([&alice]) {
         assert_eq!(person.looked_up(&url).await.primary, person.identity.primary());
     }

@@ -18,7 +18,8 @@ impl Disk {
     /// and a failure in CI, which must be able to.
     pub fn new(options: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", options, "kez-test"]).arg(dir.path()).output();
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", options, "kez-test"]).arg(dir.path()).output();
         let refused = match mount {
             Ok(output) if output.status.success() => return Some(Self { dir }),
             Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),

@@ -70,7 +70,8 @@ async fn services_that_are_told_to_stop_answer_what_is_under_way() {
     let mut requests = JoinSet::new();
     for n in 0..20 {
         let url = url.clone();
-        requests.spawn(async move { Person::new(&format!("person-{n}")).register(&url).await.status().as_u16() });
+        requests
+            .spawn(async move { Person::new(&format!("person-{n}")).register(&url).await.status().as_u16() });
     }
     under_way().await;
     deployment.registries[0].signal(Signal::SIGTERM);

@@ -45,13 +45,19 @@ async fn kill_9_of_one_of_each_kind_loses_nothing() {
         *victim = back;
         victim.ready().await;
         let took = load.settled().await;
-        eventually("registrations go on", async || (registered.lock().unwrap().len() > before + 2).then_some(())).await;
-        println!("{kind}: settled {took:?} after it was back; {} attempts weren't acknowledged", load.refusals().len());
+        eventually("registrations go on", async || {
+            (registered.lock().unwrap().len() > before + 2).then_some(())
+        })
+        .await;
+        println!(
+            "{kind}: settled {took:?} after it was back; {} attempts weren't acknowledged",
+            load.refusals().len()
+        );
     }
     registrar.shutdown().await;
     load.finish().await;
-    let registered = registered.lock().unwrap();
-    for person in registered.iter() {
+    let registered = std::mem::take(&mut *registered.lock().unwrap());
+    for person in &registered {
         for url in &urls {
             let record = person.looked_up(url).await;
             assert_eq!(record.primary, person.identity.primary());

@@ -11,7 +11,8 @@ use serde_json::Value;
 /// The payloads of all registrations that reached the log, in order.
 pub async fn registrations(deployment: &Deployment) -> Vec<Value> {
     let seed = std::fs::read_to_string(deployment.nats.keys.seed_file(Role::Registry)).unwrap();
-    let options = ConnectOptions::with_nkey(seed.trim().into()).custom_inbox_prefix(Role::Registry.inbox_prefix());
+    let options =
+        ConnectOptions::with_nkey(seed.trim().into()).custom_inbox_prefix(Role::Registry.inbox_prefix());
     let client = options.connect(deployment.nats.url()).await.unwrap();
     let stream = jetstream::new(client).get_stream(REGISTRY_STREAM).await.unwrap();
     let mut payloads = vec![];

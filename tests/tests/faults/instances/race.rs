@@ -23,11 +23,18 @@ async fn a_hundred_keys_race_for_one_handle() {
         let winners: Vec<_> = answers.iter().enumerate().filter(|(_, (status, _))| *status == 201).collect();
         assert_eq!(winners.len(), 1, "{winners:?}");
         for (_, body) in answers.iter().filter(|(status, _)| *status != 201) {
-            assert_eq!((body["status"].as_u64(), body["code"].as_str()), (Some(409), Some("handle_taken")), "{body}");
+            assert_eq!(
+                (body["status"].as_u64(), body["code"].as_str()),
+                (Some(409), Some("handle_taken")),
+                "{body}"
+            );
         }
         let (winner, (_, record)) = winners[0];
         let record: Record = serde_json::from_value(record.clone()).unwrap();
-        assert_eq!((record.primary, record.fqhn.as_str()), (people[winner].identity.primary(), format!("{handle}@{SERVER}").as_str()));
+        assert_eq!(
+            (record.primary, record.fqhn.as_str()),
+            (people[winner].identity.primary(), format!("{handle}@{SERVER}").as_str())
+        );
         for url in urls(&deployment) {
             everywhere(&format!("{url}/v1/u/{handle}"), &record).await;
         }
@@ -54,7 +61,11 @@ async fn one_key_races_for_fifty_handles() {
         let winners: Vec<_> = answers.iter().filter(|(status, _)| *status == 201).collect();
         assert_eq!(winners.len(), 1, "{winners:?}");
         for (_, body) in answers.iter().filter(|(status, _)| *status != 201) {
-            assert_eq!((body["status"].as_u64(), body["code"].as_str()), (Some(409), Some("primary_taken")), "{body}");
+            assert_eq!(
+                (body["status"].as_u64(), body["code"].as_str()),
+                (Some(409), Some("primary_taken")),
+                "{body}"
+            );
         }
         let record: Record = serde_json::from_value(winners[0].1.clone()).unwrap();
         let primary = person.identity.primary();

@@ -11,7 +11,11 @@ async fn a_data_folder_has_one_owner() {
     let outcome = refused(&arguments(dir.path(), &[])).await;
     let (folder, owner) = (dir.path().to_str().unwrap(), server.process.pid().to_string());
     outcome.in_one_line(11, &[folder, &owner, "--db"]).and_nothing_else();
-    assert_eq!(http::get(format!("{}/v1/server", server.url())).await.status(), 200, "the owner doesn't notice");
+    assert_eq!(
+        http::get(format!("{}/v1/server", server.url())).await.status(),
+        200,
+        "the owner doesn't notice"
+    );
 }
 
 #[tokio::test]

@@ -31,7 +31,9 @@ pub fn arguments(db: &Path, flags: &[(&str, &str)]) -> Vec<String> {
 /// Starts it, which must fail.
 pub async fn refused(arguments: &[String]) -> Refused {
     let mut command = Command::new(binary("kez-chat-server"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEZ_") || name.starts_with("RUST_")) {
+    for (name, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("KEZ_") || name.starts_with("RUST_"))
+    {
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);

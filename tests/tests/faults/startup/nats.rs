@@ -30,7 +30,11 @@ async fn a_nats_server_that_cannot_be_used_is_told_before_a_port_is_opened() {
 async fn a_nats_server_that_does_not_start_is_told_with_its_log() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("db");
-    let broken = script(dir.path(), "broken", "case $1 in --version) echo 'nats-server: v2.15.1';; -t) ;; *) exit 7;; esac");
+    let broken = script(
+        dir.path(),
+        "broken",
+        "case $1 in --version) echo 'nats-server: v2.15.1';; -t) ;; *) exit 7;; esac",
+    );
     let outcome = refused(&arguments(&db, &[("--nats-server", broken.to_str().unwrap())])).await;
     outcome.in_one_line(12, &["exit status: 7", "nats-server.log"]);
 }

@@ -66,7 +66,7 @@ async fn an_answer_that_goes_to_an_inbox_is_no_mail() {
     let fanout = deployment.nats.connect_as(Role::Fanout).await;
     let store = subjects::store(&mallory.handle, PARTITIONS);
     let read = subjects::direct_get(&subjects::inbox_stream(partition::of(&mallory.handle, PARTITIONS)));
-    let newest = json!({"last_by_subj": store}).to_string();
+    let newest = json!({"seq": 9, "batch": 1, "next_by_subj": store}).to_string();
     fanout.publish_with_reply(read, inbox, newest.into()).await.unwrap();
     let message = within("another comes", seen.next()).await.unwrap();
     assert_eq!(message.headers.unwrap().get_last(NATS_SUBJECT).unwrap().as_str(), store);
