@@ -3,6 +3,8 @@
 //! Latency: 1,000 messages one after another, from the start of the POST to the SSE event. The floor is a publish into an inbox stream of the same
 //! configuration until its republish reaches a subscriber. CPU: 10,000 messages from 50 senders at once to 50 recipients, each with a stream.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a program of its own")]
+
 use std::{
     fmt::Write as _,
     time::{Duration, Instant},
@@ -27,7 +29,6 @@ const SENDERS: usize = 50;
 const PER_SENDER: usize = 200;
 
 #[tokio::main]
-#[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a program of its own")]
 async fn main() {
     let mut report = String::new();
     let dir = tempfile::tempdir().unwrap();
@@ -63,9 +64,22 @@ async fn main() {
             raw.push(floor.once(&format!("{round}-{n}")).await);
         }
     }
-    writeln!(report, "\nLatency, one message at a time, {} messages      p50        p99", ours.len()).unwrap();
-    writeln!(report, "  POST to SSE event                            {:>8.2} ms {:>8.2} ms", percentile(&mut ours, 50), percentile(&mut ours, 99)).unwrap();
-    writeln!(report, "  NATS alone (publish, fsync, republish)       {:>8.2} ms {:>8.2} ms", percentile(&mut raw, 50), percentile(&mut raw, 99)).unwrap();
+    writeln!(report, "\nLatency, one message at a time, {} messages      p50        p99", ours.len())
+        .unwrap();
+    writeln!(
+        report,
+        "  POST to SSE event                            {:>8.2} ms {:>8.2} ms",
+        percentile(&mut ours, 50),
+        percentile(&mut ours, 99)
+    )
+    .unwrap();
+    writeln!(
+        report,
+        "  NATS alone (publish, fsync, republish)       {:>8.2} ms {:>8.2} ms",
+        percentile(&mut raw, 50),
+        percentile(&mut raw, 99)
+    )
+    .unwrap();
 
     eprintln!("CPU: {SENDERS} senders × {PER_SENDER}");
     let client = reqwest::Client::new();
@@ -92,10 +106,23 @@ async fn main() {
     }
     let wall = began.elapsed();
     let delivered = SENDERS * PER_SENDER;
-    writeln!(report, "\nCPU for {delivered} delivered messages ({:.0}/s, {:.1} s)", delivered as f64 / wall.as_secs_f64(), wall.as_secs_f64()).unwrap();
+    writeln!(
+        report,
+        "\nCPU for {delivered} delivered messages ({:.0}/s, {:.1} s)",
+        delivered as f64 / wall.as_secs_f64(),
+        wall.as_secs_f64()
+    )
+    .unwrap();
     for ((name, pid), (user, system)) in pids.iter().zip(before) {
         let (u, s) = cpu(*pid);
-        writeln!(report, "  {name:<18} {:>6.2} s (user {:.2}, system {:.2})", u - user + s - system, u - user, s - system).unwrap();
+        writeln!(
+            report,
+            "  {name:<18} {:>6.2} s (user {:.2}, system {:.2})",
+            u - user + s - system,
+            u - user,
+            s - system
+        )
+        .unwrap();
     }
     println!("{report}");
 }
@@ -114,7 +141,11 @@ impl Floor {
         let store = subjects::store_of_partition(0);
         let config = Config {
             name: subjects::inbox_stream(0),
-            republish: Some(Republish { source: store.clone(), destination: subjects::INBOX_FROM_STORE.into(), headers_only: false }),
+            republish: Some(Republish {
+                source: store.clone(),
+                destination: subjects::INBOX_FROM_STORE.into(),
+                headers_only: false,
+            }),
             subjects: vec![store],
             ..Default::default()
         };
@@ -129,7 +160,11 @@ impl Floor {
         let mut headers = HeaderMap::new();
         headers.insert(kez_proto::headers::NATS_MSG_ID, id);
         let began = Instant::now();
-        let published = self.publisher.publish_with_headers("kez.store.inbox.0.alice", headers, "x".repeat(530).into()).await.unwrap();
+        let published = self
+            .publisher
+            .publish_with_headers("kez.store.inbox.0.alice", headers, "x".repeat(530).into())
+            .await
+            .unwrap();
         self.pushes.lock().await.next().await.unwrap();
         let took = began.elapsed();
         published.await.unwrap();

@@ -28,7 +28,8 @@ impl ChatServer {
 
     /// The same at this address.
     pub async fn start_at(db: &Path, bind: &str) -> Self {
-        let mut server = Self { process: Process::spawn("kez-chat-server", &Self::arguments(db, bind)), db: db.into() };
+        let mut server =
+            Self { process: Process::spawn("kez-chat-server", &Self::arguments(db, bind)), db: db.into() };
         server.process.ready().await;
         server
     }
@@ -36,8 +37,21 @@ impl ChatServer {
     /// Its command line.
     pub fn arguments(db: &Path, bind: &str) -> Vec<String> {
         let nats = nats_server();
-        let flags = ["--db", db.to_str().unwrap(), "--bind", bind, "--server", SERVER, "--nats-server", nats.to_str().unwrap(), "--drain-seconds", "2"];
-        let limits = ["--limit-requests", "--limit-sends", "--limit-registrations", "--limit-streams"].into_iter().flat_map(|l| [l, "0"]);
+        let flags = [
+            "--db",
+            db.to_str().unwrap(),
+            "--bind",
+            bind,
+            "--server",
+            SERVER,
+            "--nats-server",
+            nats.to_str().unwrap(),
+            "--drain-seconds",
+            "2",
+        ];
+        let limits = ["--limit-requests", "--limit-sends", "--limit-registrations", "--limit-streams"]
+            .into_iter()
+            .flat_map(|l| [l, "0"]);
         flags.into_iter().chain(limits).map(String::from).collect()
     }
 

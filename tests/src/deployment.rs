@@ -47,7 +47,9 @@ impl Deployment {
             deployment.fanouts.push(deployment.fanout());
             deployment.gateways.push(deployment.gateway("127.0.0.1:0"));
         }
-        for process in deployment.registries.iter_mut().chain(&mut deployment.fanouts).chain(&mut deployment.gateways) {
+        for process in
+            deployment.registries.iter_mut().chain(&mut deployment.fanouts).chain(&mut deployment.gateways)
+        {
             process.ready().await;
         }
         deployment
@@ -55,7 +57,9 @@ impl Deployment {
 
     fn service(&self, name: &str, role: Role, arguments: &[&str], more: &[String]) -> Process {
         let seed = self.nats.keys.seed_file(role);
-        let common = ["--nats-url", &self.nats.url(), "--nats-nkey", seed.to_str().unwrap(), "--drain-seconds", "2"].map(String::from);
+        let common =
+            ["--nats-url", &self.nats.url(), "--nats-nkey", seed.to_str().unwrap(), "--drain-seconds", "2"]
+                .map(String::from);
         let arguments = arguments.iter().map(ToString::to_string).chain(common).chain(more.iter().cloned());
         Process::spawn(name, &arguments.collect::<Vec<_>>())
     }
@@ -68,7 +72,12 @@ impl Deployment {
     /// Starts a registry with the `n`th index; not yet ready.
     pub fn registry(&self, n: usize) -> Process {
         let index: &Path = &self.index(n);
-        self.service("kez-registry", Role::Registry, &["--server", SERVER, "--index", index.to_str().unwrap()], &[])
+        self.service(
+            "kez-registry",
+            Role::Registry,
+            &["--server", SERVER, "--index", index.to_str().unwrap()],
+            &[],
+        )
     }
 
     /// Starts a fan-out; not yet ready.

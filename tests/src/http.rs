@@ -27,13 +27,24 @@ pub fn header<'r>(response: &'r Response, name: &str) -> &'r str {
 /// The answer must be this error, in every form that the error has: status, media type, body, `Retry-After`, and readable by any web page.
 pub async fn refused(response: Response, code: Code) -> Problem {
     let (status, url) = (response.status().as_u16(), response.url().clone());
-    let (media_type, origin) = (header(&response, "content-type").to_owned(), header(&response, "access-control-allow-origin").to_owned());
+    let (media_type, origin) = (
+        header(&response, "content-type").to_owned(),
+        header(&response, "access-control-allow-origin").to_owned(),
+    );
     let retry_after = header(&response, "retry-after").to_owned();
     let text = response.text().await.unwrap();
-    assert_eq!((status, media_type.as_str()), (code.status(), PROBLEM_JSON), "{url} should be {code}: {text}");
+    assert_eq!(
+        (status, media_type.as_str()),
+        (code.status(), PROBLEM_JSON),
+        "{url} should be {code}: {text}"
+    );
     let problem: Problem = serde_json::from_str(&text).unwrap();
     assert_eq!((problem.code, problem.status), (code, status), "{url}: {text}");
     assert!(!problem.detail.is_empty() && origin == "*", "{url}: {text}, for {origin:?}");
-    assert_eq!(retry_after, problem.retry_after.map(|seconds| seconds.to_string()).unwrap_or_default(), "{url}");
+    assert_eq!(
+        retry_after,
+        problem.retry_after.map(|seconds| seconds.to_string()).unwrap_or_default(),
+        "{url}"
+    );
     problem
 }

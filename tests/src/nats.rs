@@ -61,10 +61,18 @@ impl Nats {
         std::fs::write(&path, config.render(&self.keys).unwrap()).unwrap();
         let binary = NatsServer::find(Some(&nats_server())).unwrap();
         let mut command = Command::new(binary.path());
-        let child = command.arg("-c").arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child = command
+            .arg("-c")
+            .arg(path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let pid = child.id();
         self.child = Some(child);
-        self.address = eventually("nats-server listens", async || ports::client_address(&ports, pid).unwrap()).await;
+        self.address =
+            eventually("nats-server listens", async || ports::client_address(&ports, pid).unwrap()).await;
     }
 
     /// kill -9.

@@ -45,11 +45,17 @@ impl Person {
 
     /// A registration whose payload was changed before it was signed.
     pub fn registration_with(&self, change: impl FnOnce(&mut Value)) -> Value {
-        let payload = HandleRegistration::new(self.handle.clone(), self.identity.primary(), SERVER.parse().unwrap(), now());
+        let payload = HandleRegistration::new(
+            self.handle.clone(),
+            self.identity.primary(),
+            SERVER.parse().unwrap(),
+            now(),
+        );
         let mut payload = serde_json::to_value(payload).unwrap();
         change(&mut payload);
         let sig = self.identity.sign_hex(&kez_proto::json::canonical(&payload).unwrap());
-        let signature = json!({"alg": kez_proto::envelope::ED25519_JCS, "key": self.identity.primary(), "sig": sig});
+        let signature =
+            json!({"alg": kez_proto::envelope::ED25519_JCS, "key": self.identity.primary(), "sig": sig});
         json!({"kez": registration::TAG, "payload": payload, "signature": signature})
     }
 
@@ -92,11 +98,17 @@ impl Person {
 
     /// A page of this person's mail, as (seq, envelope).
     pub async fn page(&self, url: &str, since: u64, limit: usize) -> (Vec<(u64, Value)>, Option<u64>) {
-        let request = http::client().get(format!("{url}/v1/inbox/{}?since={since}&limit={limit}", self.handle)).header("x-kez-auth", self.poll_auth(since));
+        let request = http::client()
+            .get(format!("{url}/v1/inbox/{}?since={since}&limit={limit}", self.handle))
+            .header("x-kez-auth", self.poll_auth(since));
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         let page: Value = response.json().await.unwrap();
-        let messages = page["messages"].as_array().unwrap().iter().map(|m| (m["seq"].as_u64().unwrap(), m["envelope"].clone()));
+        let messages = page["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| (m["seq"].as_u64().unwrap(), m["envelope"].clone()));
         (messages.collect(), page["next"].as_u64())
     }
 
@@ -116,5 +128,10 @@ impl Person {
 
 /// Posts a message.
 pub async fn send(url: &str, to: &str, envelope: Value) -> Response {
-    http::client().post(format!("{url}/v1/messages")).json(&json!({"to": to, "envelope": envelope})).send().await.unwrap()
+    http::client()
+        .post(format!("{url}/v1/messages"))
+        .json(&json!({"to": to, "envelope": envelope}))
+        .send()
+        .await
+        .unwrap()
 }

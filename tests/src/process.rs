@@ -82,7 +82,9 @@ impl Process {
 
     /// What it announced under this name.
     pub fn address(&self, name: &str) -> &str {
-        self.addresses.get(name).unwrap_or_else(|| panic!("{} announced no {name}: {:?}", self.name, self.addresses))
+        self.addresses
+            .get(name)
+            .unwrap_or_else(|| panic!("{} announced no {name}: {:?}", self.name, self.addresses))
     }
 
     /// Waits for its end.
@@ -128,7 +130,11 @@ impl Drop for Process {
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();
-            eprintln!("--- the last words of {}:\n{}", self.name, lines[lines.len().saturating_sub(40)..].join("\n"));
+            eprintln!(
+                "--- the last words of {}:\n{}",
+                self.name,
+                lines[lines.len().saturating_sub(40)..].join("\n")
+            );
         }
     }
 }

@@ -82,10 +82,13 @@ impl Stream {
                 assert!(self.partial.is_empty(), "the stream ended within an event");
                 return Ok(None);
             };
+            // Large messages come in many pieces: nothing is searched twice.
+            let mut searched = self.partial.len().saturating_sub(1);
             self.partial.extend_from_slice(&chunk);
-            while let Some(end) = self.partial.windows(2).position(|two| two == b"\n\n") {
-                let block: Vec<u8> = self.partial.drain(..end + 2).collect();
+            while let Some(end) = self.partial[searched..].windows(2).position(|two| two == b"\n\n") {
+                let block: Vec<u8> = self.partial.drain(..searched + end + 2).collect();
                 self.events.extend(parse(std::str::from_utf8(&block).unwrap()));
+                searched = 0;
             }
         }
         Ok(self.events.pop_front())
@@ -124,7 +127,11 @@ impl Stream {
 
 /// The request for a stream, signed now.
 pub fn stream_request(url: &str, person: &Person, query: &str) -> RequestBuilder {
-    http::client().get(format!("{url}/v1/inbox/{}/stream?auth={}{query}", person.handle, person.stream_auth()))
+    http::client().get(format!(
+        "{url}/v1/inbox/{}/stream?auth={}{query}",
+        person.handle,
+        person.stream_auth()
+    ))
 }
 
 /// The stream must be refused with this.

@@ -32,7 +32,16 @@ async fn server() -> (Process, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("db");
     let nats = nats_server();
-    let flags = ["--db", db.to_str().unwrap(), "--bind", "127.0.0.1:0", "--nats-server", nats.to_str().unwrap(), "--drain-seconds", "1"];
+    let flags = [
+        "--db",
+        db.to_str().unwrap(),
+        "--bind",
+        "127.0.0.1:0",
+        "--nats-server",
+        nats.to_str().unwrap(),
+        "--drain-seconds",
+        "1",
+    ];
     let mut process = Process::spawn("kez-chat-server", &flags.map(String::from));
     process.ready().await;
     (process, dir)
@@ -77,7 +86,10 @@ async fn the_http_api_by_example() {
             let (command, expected) = example.split_once('\n').unwrap_or((example, ""));
             let got = output(bash(command, &server, &home));
             let pattern = format!("^{}$", regex::escape(expected.trim_end()).replace('…', ".*"));
-            assert!(Regex::new(&pattern).unwrap().is_match(got.trim_end()), "$ {command}\nexpected:\n{expected}\ngot:\n{got}");
+            assert!(
+                Regex::new(&pattern).unwrap().is_match(got.trim_end()),
+                "$ {command}\nexpected:\n{expected}\ngot:\n{got}"
+            );
             ran += 1;
         }
     }
@@ -99,7 +111,10 @@ async fn chat_from_two_terminals() {
     let sent = output(bash(bob, &server, &dir.path().join("unused")));
     assert!(sent.contains("sent to alice@kez.lat"), "{sent}");
     let cursor = dir.path().join("alice/cursor.json");
-    eventually("it is printed", async || std::fs::read_to_string(&cursor).ok()?.contains("\"seq\":1").then_some(())).await;
+    eventually("it is printed", async || {
+        std::fs::read_to_string(&cursor).ok()?.contains("\"seq\":1").then_some(())
+    })
+    .await;
     kill_group(&listening.0, Signal::SIGINT);
     let heard = output(listening);
     assert!(heard.contains("bobby@kez.lat (unverified): hello from the other terminal"), "{heard}");

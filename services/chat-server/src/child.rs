@@ -42,6 +42,16 @@ pub struct Child {
     state: watch::Receiver<State>,
 }
 
+/// Ends the child, which the supervisor then starts again.
+pub struct Restart(Arc<Shared>);
+
+impl Restart {
+    /// Does it.
+    pub fn now(&self) {
+        signal(self.0.pid.load(Ordering::SeqCst), Signal::SIGTERM);
+    }
+}
+
 struct Shared {
     stopping: AtomicBool,
     pid: AtomicI32,
@@ -92,6 +102,11 @@ impl Child {
             write_config(data, keys, address, partitions)?;
         }
         Ok(Self { address, version, shared, state })
+    }
+
+    /// The means to have it start anew.
+    pub fn restart(&self) -> Restart {
+        Restart(self.shared.clone())
     }
 
     /// Stops it and waits until it has ended.

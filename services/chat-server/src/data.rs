@@ -83,6 +83,11 @@ impl Data {
         Ok(Self { folder, _lock: lock })
     }
 
+    /// Whether there is as much space as a start needs.
+    pub fn has_room(&self) -> bool {
+        fs4::available_space(&self.folder).is_ok_and(|free| free >= FREE_BYTES)
+    }
+
     pub fn folder(&self) -> &Path {
         &self.folder
     }

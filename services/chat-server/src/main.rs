@@ -3,10 +3,11 @@
 mod child;
 mod config;
 mod data;
+mod disk;
 
 use std::{io::Write, net::SocketAddr, process::ExitCode};
 
-use kez_kit::{Failure, Kind, Life, admin, life, nats::NatsArgs};
+use kez_kit::{Failure, Kind, Life, Nats, admin, life, nats::NatsArgs};
 use kez_nats::{Keys, NatsServer};
 use kez_proto::{ServerName, subjects::Role};
 
@@ -72,7 +73,16 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
         }
         Ok(())
     };
-    let outcome = tokio::try_join!(registry, fanout, front, ready).map(drop);
+    let store = async {
+        if let Some(child) = &child {
+            let gate = life.ready.gate("message-store");
+            let sys = NatsArgs { nats_url: urls.clone(), nats_nkey: Some(keys.sys_seed_file()) };
+            let nats = Nats::connect(&sys, "system", "_INBOX", 64, &life).await?;
+            disk::watch(nats, &data, &child.restart(), gate, &life).await;
+        }
+        Ok(())
+    };
+    let outcome = tokio::try_join!(registry, fanout, front, ready, store).map(drop);
     if let Some(child) = child {
         child.stop().await;
     }

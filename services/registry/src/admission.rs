@@ -26,6 +26,8 @@ where
         return Err(Code::TooLarge.into());
     }
     let registration = Registration::verify(bytes, server)?;
+    // Read before it is asked what this envelope bound: that may happen between the two, and then it isn't a conflict.
+    let conflict = conflict(state, &registration).map_err(Into::into)?;
     if let Some(binding) = bound(state, &registration)? {
         return Ok(Admission::Known(binding));
     }
@@ -33,7 +35,7 @@ where
     if registration.handle.is_reserved() {
         return Err(Code::ReservedHandle.into());
     }
-    match conflict(state, &registration).map_err(Into::into)? {
+    match conflict {
         Some(code) => Err(code.into()),
         None => Ok(Admission::New(registration)),
     }
@@ -64,11 +66,52 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use kez_proto::{Handle, Primary};
+
     use super::*;
     use crate::{
+        damage::Error,
         index::Index,
         testing::{NOW, Person, entry, genesis, log},
+        writing::Logged,
     };
+
+    /// An index that applies an entry behind the back of whoever reads it, after the first read.
+    struct Moving<'a>(&'a Index, Cell<Option<Logged>>);
+
+    impl Bindings for Moving<'_> {
+        type Error = Error;
+
+        fn server(&self) -> Option<&ServerName> {
+            self.0.server()
+        }
+
+        fn by_handle(&self, handle: &Handle) -> Result<Option<Binding>, Error> {
+            let found = self.0.by_handle(handle);
+            if let Some(entry) = self.1.take() {
+                self.0.apply(&[entry])?;
+            }
+            found
+        }
+
+        fn by_primary(&self, primary: &Primary) -> Result<Option<Binding>, Error> {
+            self.0.by_primary(primary)
+        }
+    }
+
+    #[test]
+    fn an_envelope_that_is_bound_while_it_is_judged_is_no_conflict() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = Index::open(dir.path(), &log("e1", 0)).unwrap().unwrap();
+        index.apply(&[genesis(1)]).unwrap();
+        let alice = Person::new(1, "alice");
+        let state = Moving(&index, Cell::new(Some(entry(2, &alice.registration()))));
+        let server = "kez.lat".parse().unwrap();
+        let admitted = admit(&state, &server, &alice.registration(), NOW.parse().unwrap());
+        assert!(matches!(admitted, Ok(Admission::Known(binding)) if binding.handle == alice.handle));
+    }
 
     #[test]
     fn who_is_let_in_and_what_became_of_it() {

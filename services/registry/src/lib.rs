@@ -89,10 +89,11 @@ pub async fn run(config: Config, nats: &NatsArgs, life: Life, drain: Duration) -
         let _ = follower.await;
     }
     let index: Option<Index> = shelf.send_replace(None);
-    outcome?;
-    index
-        .map_or(Ok(()), |index| index.flush())
-        .map_err(|e| Failure::new(Kind::Disk, format!("the index can't be written: {e}")))
+    // What can't be written now is read from the log again.
+    if let Some(Err(error)) = index.map(|index| index.flush()) {
+        tracing::warn!(%error, "the index can't be written; the next start reads more of the log");
+    }
+    outcome
 }
 
 async fn serve(nats: &Nats, desk: Desk) -> Result<Service, Failure> {

@@ -32,7 +32,9 @@ async fn requests_of_any_kind_are_limited() {
     }
     rate_limited(send(url, "alice", json!({})).await, 60).await;
     // What a browser asks on a page's behalf isn't counted: a page would be told nothing.
-    let preflight = client().request(reqwest::Method::OPTIONS, format!("{url}/v1/messages")).header("origin", "https://elsewhere.example");
+    let preflight = client()
+        .request(reqwest::Method::OPTIONS, format!("{url}/v1/messages"))
+        .header("origin", "https://elsewhere.example");
     assert_eq!(preflight.header("access-control-request-method", "POST").send().await.unwrap().status(), 200);
 }
 
@@ -71,7 +73,8 @@ async fn open_streams_are_limited_and_a_closed_one_leaves_its_place() {
     let alice = Person::registered("alice", url).await;
     // Whoever isn't let in takes no place.
     for _ in 0..3 {
-        stream_refused(client().get(format!("{url}/v1/inbox/alice/stream?auth=bad")), Code::MalformedAuth).await;
+        stream_refused(client().get(format!("{url}/v1/inbox/alice/stream?auth=bad")), Code::MalformedAuth)
+            .await;
     }
     let (first, _) = Stream::open(url, &alice, "").await;
     let (mut second, _) = Stream::open(url, &alice, "").await;
@@ -88,12 +91,18 @@ async fn open_streams_are_limited_and_a_closed_one_leaves_its_place() {
 
 async fn from(url: &str, forwarded: &[&str]) -> Response {
     let request = client().get(format!("{url}/v1/healthz"));
-    forwarded.iter().fold(request, |request, value| request.header("x-forwarded-for", *value)).send().await.unwrap()
+    forwarded
+        .iter()
+        .fold(request, |request, value| request.header("x-forwarded-for", *value))
+        .send()
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
 async fn behind_a_proxy_the_address_is_the_one_that_the_proxy_saw() {
-    let deployment = limited(&["--limit-requests", "2", "--client-ip-source", "RightmostXForwardedFor"]).await;
+    let deployment =
+        limited(&["--limit-requests", "2", "--client-ip-source", "RightmostXForwardedFor"]).await;
     let url = deployment.url(0);
     for (forwarded, status) in [
         (&["192.0.2.1"][..], 200),
@@ -123,7 +132,9 @@ async fn behind_a_proxy_the_address_is_the_one_that_the_proxy_saw() {
 async fn without_a_proxy_a_header_changes_nothing() {
     let deployment = limited(&["--limit-requests", "2"]).await;
     let url = deployment.url(0);
-    for (forwarded, status) in [("192.0.2.1", 200), ("192.0.2.2", 200), ("192.0.2.3", 429), ("192.0.2.4", 429)] {
+    for (forwarded, status) in
+        [("192.0.2.1", 200), ("192.0.2.2", 200), ("192.0.2.3", 429), ("192.0.2.4", 429)]
+    {
         assert_eq!(from(url, &[forwarded]).await.status(), status);
     }
 }

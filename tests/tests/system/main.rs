@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod api;
+mod kez;
 mod limits;
 mod mail;
 mod stream;

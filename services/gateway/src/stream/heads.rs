@@ -120,18 +120,20 @@ impl Watched {
             let mut inboxes = self.lock();
             for (n, id) in ids.iter().enumerate() {
                 let Some(inbox) = inboxes.get_mut(id) else { continue };
-                match heads.as_ref().and_then(|heads| heads.get(n)) {
+                let pause = match heads.as_ref().and_then(|heads| heads.get(n)) {
                     Some(&head) => {
                         inbox.head.send_replace(head);
                         inbox.checks += 1;
-                        inbox.due = now
-                            + if inbox.checks == 1 {
-                                SETTLED
-                            } else {
-                                PERIOD.mul_f64(fastrand::f64().mul_add(0.5, 0.75))
-                            };
+                        match inbox.checks {
+                            1 => SETTLED,
+                            _ => PERIOD.mul_f64(fastrand::f64().mul_add(0.5, 0.75)),
+                        }
                     }
-                    None => inbox.due = now + SETTLED,
+                    None => SETTLED,
+                };
+                // Who was in a hurry meanwhile wants a newer answer than this.
+                if inbox.due <= now {
+                    inbox.due = now + pause;
                 }
             }
         }

@@ -41,7 +41,10 @@ async fn a_record_is_found_by_handle_and_by_key() {
     refused(get(format!("{url}/v1/by-primary/{key}")).await, Code::UnknownPrimary).await;
 
     let registered = alice.register(url).await;
-    assert_eq!((registered.status().as_u16(), header(&registered, "content-type")), (201, "application/json"));
+    assert_eq!(
+        (registered.status().as_u16(), header(&registered, "content-type")),
+        (201, "application/json")
+    );
     let record: Value = registered.json().await.unwrap();
     let registered_at: Timestamp = record["registered_at"].as_str().unwrap().parse().unwrap();
     assert_eq!(
@@ -62,7 +65,8 @@ async fn names_that_nobody_can_have_are_told_from_those_that_nobody_has() {
     for handle in ["ab", "Alice", "a.b", "%2A", "a%20b", "%ff", "%C3%A4bc", &"a".repeat(33)] {
         refused(get(format!("{url}/v1/u/{handle}")).await, Code::InvalidHandle).await;
     }
-    for primary in ["ed25519:00", "alice", "%ff", "nostr:npub1xyz", &format!("ed25519:01{}", "0".repeat(62))] {
+    for primary in ["ed25519:00", "alice", "%ff", "nostr:npub1xyz", &format!("ed25519:01{}", "0".repeat(62))]
+    {
         refused(get(format!("{url}/v1/by-primary/{primary}")).await, Code::InvalidPrimary).await;
     }
 }
@@ -78,15 +82,30 @@ async fn pages_of_other_origins_may_use_the_api() {
         ("DELETE", "/v1/inbox/alice", "x-kez-auth"),
         ("GET", "/v1/inbox/alice/stream", "last-event-id"),
     ] {
-        let ask = client().request(Method::OPTIONS, format!("{url}{path}")).header("origin", "https://elsewhere.example");
-        let ask = ask.header("access-control-request-method", method).header("access-control-request-headers", wants);
+        let ask = client()
+            .request(Method::OPTIONS, format!("{url}{path}"))
+            .header("origin", "https://elsewhere.example");
+        let ask = ask
+            .header("access-control-request-method", method)
+            .header("access-control-request-headers", wants);
         let answer = ask.send().await.unwrap();
-        assert_eq!((answer.status().as_u16(), header(&answer, "access-control-allow-origin")), (200, "*"), "{path}");
-        let lists = |name, item: &str| header(&answer, name).split(',').any(|one| one.trim().eq_ignore_ascii_case(item));
+        assert_eq!(
+            (answer.status().as_u16(), header(&answer, "access-control-allow-origin")),
+            (200, "*"),
+            "{path}"
+        );
+        let lists = |name, item: &str| {
+            header(&answer, name).split(',').any(|one| one.trim().eq_ignore_ascii_case(item))
+        };
         assert!(lists("access-control-allow-methods", method), "{method} {path}: {:?}", answer.headers());
         assert!(lists("access-control-allow-headers", wants), "{method} {path}: {:?}", answer.headers());
     }
-    let answer = client().get(format!("{url}/v1/healthz")).header("origin", "https://elsewhere.example").send().await.unwrap();
+    let answer = client()
+        .get(format!("{url}/v1/healthz"))
+        .header("origin", "https://elsewhere.example")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(header(&answer, "access-control-allow-origin"), "*");
     assert_eq!(header(&answer, "access-control-expose-headers"), "retry-after");
     assert_eq!(header(&answer, "access-control-allow-credentials"), "");

@@ -48,7 +48,18 @@ async fn a_web_client_has_every_address_but_those_of_the_api() {
         assert_eq!((answer.status().as_u16(), header(&answer, "content-type")), (200, media_type), "{path}");
         assert_eq!(answer.text().await.unwrap(), text, "{path}");
     }
-    for path in ["/v1", "/v1/", "/v1/trap", "/v1/some/path", "/internal", "/internal/", "/internal/nats/auth", "/.well-known", "/.well-known/", "/.well-known/x"] {
+    for path in [
+        "/v1",
+        "/v1/",
+        "/v1/trap",
+        "/v1/some/path",
+        "/internal",
+        "/internal/",
+        "/internal/nats/auth",
+        "/.well-known",
+        "/.well-known/",
+        "/.well-known/x",
+    ] {
         refused(get(format!("{url}{path}")).await, Code::NotFound).await;
     }
     read_only(&format!("{url}/some/path")).await;
@@ -70,7 +81,10 @@ async fn read_only(url: &str) {
 /// The whole answer to a `GET` of a path that no client library would send as it is.
 async fn as_written(url: &str, path: &str) -> String {
     let mut connection = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
-    connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    connection
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut answer = String::new();
     within("an answer ends", connection.read_to_string(&mut answer)).await.unwrap();
     answer

@@ -34,7 +34,9 @@ fn written(write: impl FnOnce(String) -> String + 'static) -> Change {
 /// A registration that is `bytes` long.
 fn as_long_as(bytes: usize) -> Change {
     Box::new(move |person| {
-        let padded = |pad: usize| person.registration_with(|payload| payload["pad"] = "x".repeat(pad).into()).to_string();
+        let padded = |pad: usize| {
+            person.registration_with(|payload| payload["pad"] = "x".repeat(pad).into()).to_string()
+        };
         let text = padded(bytes - padded(0).len());
         assert_eq!(text.len(), bytes);
         text
@@ -67,40 +69,90 @@ async fn what_is_refused_changes_nothing() {
         ("no JSON", Box::new(|_| "handle=alice".into()), MalformedJson),
         ("an empty body", Box::new(|_| String::new()), MalformedJson),
         ("no object", Box::new(|_| "[]".into()), MalformedJson),
-        ("the members as a list", Box::new(|person| {
-            let e = person.registration();
-            json!([e["kez"], e["payload"], e["signature"]]).to_string()
-        }), MalformedJson),
-        ("a signature as a list", tampered(|e| e["signature"] = json!([e["signature"]["alg"], e["signature"]["key"], e["signature"]["sig"]])), MalformedJson),
+        (
+            "the members as a list",
+            Box::new(|person| {
+                let e = person.registration();
+                json!([e["kez"], e["payload"], e["signature"]]).to_string()
+            }),
+            MalformedJson,
+        ),
+        (
+            "a signature as a list",
+            tampered(|e| {
+                e["signature"] = json!([e["signature"]["alg"], e["signature"]["key"], e["signature"]["sig"]])
+            }),
+            MalformedJson,
+        ),
         ("JSON and more", written(|text| format!("{text} {{}}")), MalformedJson),
         ("half of it", written(|text| text[..text.len() / 2].into()), MalformedJson),
         ("no signature", tampered(|e| drop(e.as_object_mut().unwrap().remove("signature"))), MalformedJson),
         ("a member beside the three", tampered(|e| e["more"] = 1.into()), MalformedJson),
-        ("a member twice", written(|text| text.replacen('{', r#"{"kez":"handle_registration","#, 1)), DuplicateKey),
-        ("a signed member twice", written(|text| text.replacen(r#""payload":{"#, r#""payload":{"version":1,"#, 1)), DuplicateKey),
+        (
+            "a member twice",
+            written(|text| text.replacen('{', r#"{"kez":"handle_registration","#, 1)),
+            DuplicateKey,
+        ),
+        (
+            "a signed member twice",
+            written(|text| text.replacen(r#""payload":{"#, r#""payload":{"version":1,"#, 1)),
+            DuplicateKey,
+        ),
         ("a number beyond 2^53 - 1", signed(|p| p["n"] = json!(9_007_199_254_740_992u64)), NumberOutOfRange),
         ("another tag", tampered(|e| e["kez"] = "claim".into()), WrongTag),
         ("another type", signed(|p| p["type"] = "kez.claim".into()), WrongType),
         ("another version", signed(|p| p["version"] = 2.into()), WrongVersion),
         ("a version in words", signed(|p| p["version"] = "1".into()), WrongVersion),
         ("an unknown suite", tampered(|e| e["signature"]["alg"] = "ed25519".into()), UnsupportedAlg),
-        ("the other suite of KEZ", tampered(|e| e["signature"]["alg"] = "nostr-secp256k1-schnorr-sha256-jcs".into()), UnsupportedAlg),
-        ("somebody else's key in the payload", signed(|p| p["primary"] = kez_proto::primary::EXAMPLE.into()), KeyMismatch),
-        ("somebody else's key in the signature", tampered(|e| e["signature"]["key"] = kez_proto::primary::EXAMPLE.into()), KeyMismatch),
-        ("a key of another system", Box::new(|person| {
-            let mut e = person.registration_with(|p| p["primary"] = "nostr:npub1xyz".into());
-            e["signature"]["key"] = "nostr:npub1xyz".into();
-            e.to_string()
-        }), InvalidPrimary),
+        (
+            "the other suite of KEZ",
+            tampered(|e| e["signature"]["alg"] = "nostr-secp256k1-schnorr-sha256-jcs".into()),
+            UnsupportedAlg,
+        ),
+        (
+            "somebody else's key in the payload",
+            signed(|p| p["primary"] = kez_proto::primary::EXAMPLE.into()),
+            KeyMismatch,
+        ),
+        (
+            "somebody else's key in the signature",
+            tampered(|e| e["signature"]["key"] = kez_proto::primary::EXAMPLE.into()),
+            KeyMismatch,
+        ),
+        (
+            "a key of another system",
+            Box::new(|person| {
+                let mut e = person.registration_with(|p| p["primary"] = "nostr:npub1xyz".into());
+                e["signature"]["key"] = "nostr:npub1xyz".into();
+                e.to_string()
+            }),
+            InvalidPrimary,
+        ),
         ("a weak key, whose signature a lax verifier takes", weak(), InvalidPrimary),
-        ("a key in upper case", Box::new(move |person| {
-            let mut e = person.registration_with(|p| p["primary"] = upper(&p["primary"]));
-            e["signature"]["key"] = e["payload"]["primary"].clone();
-            e.to_string()
-        }), InvalidPrimary),
-        ("a signature in upper case", tampered(move |e| e["signature"]["sig"] = upper(&e["signature"]["sig"])), BadSignature),
-        ("a signature cut short", tampered(|e| e["signature"]["sig"] = e["signature"]["sig"].as_str().unwrap()[2..].into()), BadSignature),
-        ("a signature over something else", tampered(|e| e["payload"]["note"] = "added".into()), BadSignature),
+        (
+            "a key in upper case",
+            Box::new(move |person| {
+                let mut e = person.registration_with(|p| p["primary"] = upper(&p["primary"]));
+                e["signature"]["key"] = e["payload"]["primary"].clone();
+                e.to_string()
+            }),
+            InvalidPrimary,
+        ),
+        (
+            "a signature in upper case",
+            tampered(move |e| e["signature"]["sig"] = upper(&e["signature"]["sig"])),
+            BadSignature,
+        ),
+        (
+            "a signature cut short",
+            tampered(|e| e["signature"]["sig"] = e["signature"]["sig"].as_str().unwrap()[2..].into()),
+            BadSignature,
+        ),
+        (
+            "a signature over something else",
+            tampered(|e| e["payload"]["note"] = "added".into()),
+            BadSignature,
+        ),
         ("another server", signed(|p| p["server"] = "other.test".into()), WrongServer),
         ("the server in upper case", signed(|p| p["server"] = "KEZ.test".into()), WrongServer),
         ("no server", signed(|p| drop(p.as_object_mut().unwrap().remove("server"))), WrongServer),
@@ -114,8 +166,16 @@ async fn what_is_refused_changes_nothing() {
         ("a reserved handle", signed(|p| p["handle"] = "postmaster".into()), ReservedHandle),
         ("more than five minutes old", signed(|p| p["created_at"] = at(-301)), StaleTimestamp),
         ("of more than five minutes ahead", signed(|p| p["created_at"] = at(330)), StaleTimestamp),
-        ("a time with a fraction", signed(|p| p["created_at"] = "2026-05-25T03:00:00.5Z".into()), InvalidTimestamp),
-        ("a time with an offset", signed(|p| p["created_at"] = "2026-05-25T03:00:00+00:00".into()), InvalidTimestamp),
+        (
+            "a time with a fraction",
+            signed(|p| p["created_at"] = "2026-05-25T03:00:00.5Z".into()),
+            InvalidTimestamp,
+        ),
+        (
+            "a time with an offset",
+            signed(|p| p["created_at"] = "2026-05-25T03:00:00+00:00".into()),
+            InvalidTimestamp,
+        ),
         ("no time", signed(|p| drop(p.as_object_mut().unwrap().remove("created_at"))), InvalidTimestamp),
         ("a byte too long", as_long_as(limits::REGISTRATION_BYTES + 1), TooLarge),
         ("far too long", as_long_as(2_000_000), TooLarge),
@@ -125,7 +185,8 @@ async fn what_is_refused_changes_nothing() {
         let person = Person::new(&format!("person-{n}"));
         refused(post(url, change(&person)).await, code).await;
         refused(get(format!("{url}/v1/u/{}", person.handle)).await, UnknownHandle).await;
-        refused(get(format!("{url}/v1/by-primary/{}", person.identity.primary())).await, UnknownPrimary).await;
+        refused(get(format!("{url}/v1/by-primary/{}", person.identity.primary())).await, UnknownPrimary)
+            .await;
         // Nor does it stand in the way of the right one.
         assert_eq!(person.register(url).await.status(), 201, "{why}");
     }
@@ -139,7 +200,10 @@ async fn what_is_just_within_the_rules_is_taken() {
     let cases: Vec<(&str, Change)> = vec![
         ("nearly five minutes old", signed(|p| p["created_at"] = at(-270))),
         ("of nearly five minutes ahead", signed(|p| p["created_at"] = at(299))),
-        ("a signed member that nobody knows", signed(|p| p["note"] = json!({"any": ["thing", 9_007_199_254_740_991u64]}))),
+        (
+            "a signed member that nobody knows",
+            signed(|p| p["note"] = json!({"any": ["thing", 9_007_199_254_740_991u64]})),
+        ),
         ("as long as it may be", as_long_as(limits::REGISTRATION_BYTES)),
         ("the shortest handle", signed(|p| p["handle"] = "0_-".into())),
         ("the longest handle", signed(|p| p["handle"] = "a".repeat(32).into())),
@@ -148,7 +212,8 @@ async fn what_is_just_within_the_rules_is_taken() {
         let person = Person::new(&format!("person-{n}"));
         let answer = post(url, change(&person)).await;
         assert_eq!(answer.status(), 201, "{why}: {}", answer.text().await.unwrap());
-        let record: Record = get(format!("{url}/v1/by-primary/{}", person.identity.primary())).await.json().await.unwrap();
+        let record: Record =
+            get(format!("{url}/v1/by-primary/{}", person.identity.primary())).await.json().await.unwrap();
         assert_eq!(record.primary, person.identity.primary(), "{why}");
     }
 }
@@ -181,7 +246,9 @@ async fn the_same_envelope_again_gets_the_same_record_however_it_is_written() {
     for again in [
         envelope.to_string(),
         serde_json::to_string_pretty(&envelope).unwrap(),
-        format!("\r\n{{\t\"signature\": {signature},\"payload\":\n{payload} , \"kez\":\"handle_registration\"}} "),
+        format!(
+            "\r\n{{\t\"signature\": {signature},\"payload\":\n{payload} , \"kez\":\"handle_registration\"}} "
+        ),
         envelope.to_string().replace(r#""alice""#, r#""\u0061lice""#),
     ] {
         let answer = post(url, again.clone()).await;

@@ -29,7 +29,10 @@ async fn every_route_of_the_table_is_there_with_its_methods_and_no_others() {
                 None => {
                     let allowed = header(&answer, "allow").to_owned();
                     refused(answer, Code::MethodNotAllowed).await;
-                    let documented = ROUTES.iter().filter(|r| r.path == path).all(|r| allowed.split(',').any(|m| m == r.method));
+                    let documented = ROUTES
+                        .iter()
+                        .filter(|r| r.path == path)
+                        .all(|r| allowed.split(',').any(|m| m == r.method));
                     assert!(documented, "{path} says Allow: {allowed}");
                 }
                 Some(route) if answer.status() == route.success.0 => {
@@ -37,7 +40,10 @@ async fn every_route_of_the_table_is_there_with_its_methods_and_no_others() {
                 }
                 Some(route) => {
                     let problem: Problem = answer.json().await.unwrap();
-                    assert!(route.errors.contains(&problem.code), "{name} {path} gives {problem:?}, which isn't in the table");
+                    assert!(
+                        route.errors.contains(&problem.code),
+                        "{name} {path} gives {problem:?}, which isn't in the table"
+                    );
                 }
             }
         }
@@ -48,13 +54,31 @@ async fn every_route_of_the_table_is_there_with_its_methods_and_no_others() {
 async fn where_nothing_is_every_method_finds_nothing() {
     let deployment = Deployment::start(1).await;
     let nothing = [
-        "/v1", "/v1/", "/v1/nothing", "/v1/u", "/v1/u/", "/v1/u/alice/", "/v1/u/alice/x", "/v1/inbox/alice/stream/x", "/v2/healthz",
-        "/internal", "/internal/", "/internal/nats/auth", "/.well-known", "/.well-known/", "/.well-known/nothing", "/healthz", "/readyz",
-        "/metrics", "/index.html", "/some/path",
+        "/v1",
+        "/v1/",
+        "/v1/nothing",
+        "/v1/u",
+        "/v1/u/",
+        "/v1/u/alice/",
+        "/v1/u/alice/x",
+        "/v1/inbox/alice/stream/x",
+        "/v2/healthz",
+        "/internal",
+        "/internal/",
+        "/internal/nats/auth",
+        "/.well-known",
+        "/.well-known/",
+        "/.well-known/nothing",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/index.html",
+        "/some/path",
     ];
     for path in nothing {
         for name in METHODS {
-            let answer = client().request(method(name), format!("{}{path}", deployment.url(0))).send().await.unwrap();
+            let answer =
+                client().request(method(name), format!("{}{path}", deployment.url(0))).send().await.unwrap();
             refused(answer, Code::NotFound).await;
         }
     }

@@ -21,18 +21,35 @@ async fn webfinger() {
     what_is_asked_for_doesnt_matter(&at).await;
 
     for malformed in [
-        "", "?", "?rel=self", "?resource", "?resource=", "?resource=alice", "?resource=alice@kez.test", "?resource=acct:alice", "?resource=acct:@kez.test",
-        "?resource=acct:alice@", "?resource=acct:alice@kez.test&resource=acct:alice@kez.test",
+        "",
+        "?",
+        "?rel=self",
+        "?resource",
+        "?resource=",
+        "?resource=alice",
+        "?resource=alice@kez.test",
+        "?resource=acct:alice",
+        "?resource=acct:@kez.test",
+        "?resource=acct:alice@",
+        "?resource=acct:alice@kez.test&resource=acct:alice@kez.test",
     ] {
         refused(get(at(malformed)).await, Code::InvalidParameter).await;
     }
     for unknown in [
-        "acct:bob@kez.test", "acct:alice@other.test", "acct:alice@kez.test.evil.test", "acct:Alice@kez.test", "acct:alice@kez.test..", "mailto:alice@kez.test",
-        "https://kez.test/alice", "acct:al%2Fice@kez.test", "acct:kez.test@alice@kez.test",
+        "acct:bob@kez.test",
+        "acct:alice@other.test",
+        "acct:alice@kez.test.evil.test",
+        "acct:Alice@kez.test",
+        "acct:alice@kez.test..",
+        "mailto:alice@kez.test",
+        "https://kez.test/alice",
+        "acct:al%2Fice@kez.test",
+        "acct:kez.test@alice@kez.test",
     ] {
         refused(get(at(&format!("?resource={unknown}"))).await, Code::UnknownHandle).await;
     }
-    refused(client().post(at("?resource=acct:alice@kez.test")).send().await.unwrap(), Code::MethodNotAllowed).await;
+    refused(client().post(at("?resource=acct:alice@kez.test")).send().await.unwrap(), Code::MethodNotAllowed)
+        .await;
 }
 
 async fn how_accounts_may_be_written(at: &impl Fn(&str) -> String, record: &Record) {
@@ -69,17 +86,33 @@ async fn links_are_chosen_by_relation(at: &impl Fn(&str) -> String) {
         ("&rel=", &[]),
     ] {
         let jrd: Value = get(at(&format!("?resource=acct:alice@{SERVER}{rels}"))).await.json().await.unwrap();
-        let links: Vec<_> = jrd["links"].as_array().unwrap().iter().map(|link| link["rel"].as_str().unwrap()).collect();
+        let links: Vec<_> =
+            jrd["links"].as_array().unwrap().iter().map(|link| link["rel"].as_str().unwrap()).collect();
         assert_eq!(links, chosen, "{rels}");
-        assert!(jrd["subject"].is_string() && jrd["properties"].as_object().is_some_and(|all| all.len() == 1), "{rels}: {jrd}");
+        assert!(
+            jrd["subject"].is_string() && jrd["properties"].as_object().is_some_and(|all| all.len() == 1),
+            "{rels}: {jrd}"
+        );
     }
 }
 
 async fn what_is_asked_for_doesnt_matter(at: &impl Fn(&str) -> String) {
-    for accept in ["*/*", "application/jrd+json", "application/json", "application/xrd+xml", "text/html;q=0.9", ";;"] {
-        let ask = |query: &str| client().get(at(query)).header("accept", accept).header("origin", "https://elsewhere.example").send();
+    for accept in
+        ["*/*", "application/jrd+json", "application/json", "application/xrd+xml", "text/html;q=0.9", ";;"]
+    {
+        let ask = |query: &str| {
+            client()
+                .get(at(query))
+                .header("accept", accept)
+                .header("origin", "https://elsewhere.example")
+                .send()
+        };
         let answer = ask("?resource=acct:alice@kez.test").await.unwrap();
-        assert_eq!((answer.status().as_u16(), header(&answer, "content-type")), (200, "application/jrd+json"), "{accept}");
+        assert_eq!(
+            (answer.status().as_u16(), header(&answer, "content-type")),
+            (200, "application/jrd+json"),
+            "{accept}"
+        );
         assert_eq!(header(&answer, "access-control-allow-origin"), "*");
         refused(ask("").await.unwrap(), Code::InvalidParameter).await;
         refused(ask("?resource=acct:bob@kez.test").await.unwrap(), Code::UnknownHandle).await;

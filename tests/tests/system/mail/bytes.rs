@@ -36,10 +36,12 @@ async fn every_byte_comes_back_in_history_and_in_the_stream() {
         let sent = post_envelope(url, "alice", envelope).await;
         assert_eq!(sent.status(), 201, "{envelope}: {}", sent.text().await.unwrap());
         let sent: Value = sent.json().await.unwrap();
-        let entry = format!(r#"{{"seq":{},"created_at":{},"envelope":{envelope}}}"#, sent["seq"], sent["created_at"]);
+        let entry =
+            format!(r#"{{"seq":{},"created_at":{},"envelope":{envelope}}}"#, sent["seq"], sent["created_at"]);
 
         let since = sent["seq"].as_u64().unwrap() - 1;
-        let page = read(url, &alice, since, &format!("?since={since}")).send().await.unwrap().text().await.unwrap();
+        let page =
+            read(url, &alice, since, &format!("?since={since}")).send().await.unwrap().text().await.unwrap();
         assert!(page.starts_with(&format!(r#"{{"messages":[{entry}],"epoch":""#)), "{envelope}: {page}");
 
         // In an event a line break between two tokens is a space.

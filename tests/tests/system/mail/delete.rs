@@ -43,7 +43,10 @@ async fn mail_is_deleted_up_to_and_including_the_named_message() {
     assert_eq!(purged(purge(url, &alice, &through(mail[1]))).await, json!({"purged": 2}));
     assert_eq!(seqs(url, &alice).await, mail[2..]);
     assert_eq!(purged(purge(url, &alice, &through(mail[1]))).await, json!({"purged": 0}));
-    assert_eq!(purged(purge(url, &alice, &format!("?x=%20y&through={}", mail[2]))).await, json!({"purged": 1}));
+    assert_eq!(
+        purged(purge(url, &alice, &format!("?x=%20y&through={}", mail[2]))).await,
+        json!({"purged": 1})
+    );
     assert_eq!(purged(purge(url, &alice, &through(u64::MAX - 1))).await, json!({"purged": 3}));
     assert!(seqs(url, &alice).await.is_empty());
     assert_eq!(seqs(url, &bob).await, bobs);
@@ -72,14 +75,18 @@ async fn nobody_else_deletes_and_nothing_else_is_deleted() {
     let (alice, mail) = filled(url, "alice", 3).await;
     let mallory = Person::registered("mallory", url).await;
     let target = |seq: u64| format!("/v1/inbox/alice?through={seq}");
-    let with = |target: &str, auth: &str| client().delete(format!("{url}{target}")).header("x-kez-auth", auth);
-    let refuse = async |request: RequestBuilder, code| drop(refused(request.send().await.unwrap(), code).await);
+    let with =
+        |target: &str, auth: &str| client().delete(format!("{url}{target}")).header("x-kez-auth", auth);
+    let refuse =
+        async |request: RequestBuilder, code| drop(refused(request.send().await.unwrap(), code).await);
     let first = target(mail[0]);
 
     refuse(client().delete(format!("{url}{first}")), Code::AuthRequired).await;
     refuse(with(&first, "bad"), Code::MalformedAuth).await;
     let texts = |server: &str, method: &str, target: &str, body: &[u8], by: i64| {
-        alice.sign(now().unix() + by, |ts| auth::request_text(&server.parse().unwrap(), method, target, body, ts))
+        alice.sign(now().unix() + by, |ts| {
+            auth::request_text(&server.parse().unwrap(), method, target, body, ts)
+        })
     };
     for by in [-61, 90] {
         refuse(with(&first, &texts(SERVER, "DELETE", &first, b"", by)), Code::StaleTimestamp).await;
@@ -103,7 +110,15 @@ async fn nobody_else_deletes_and_nothing_else_is_deleted() {
     refuse(with(&target(mail[2]), &captured), Code::BadSignature).await;
     refuse(with(&first.replace("alice", "mallory"), &captured), Code::BadSignature).await;
 
-    for query in ["", "?", "?through=", "?through=x", "?through=-1", "?through=18446744073709551615", "?through=1&through=2"] {
+    for query in [
+        "",
+        "?",
+        "?through=",
+        "?through=x",
+        "?through=-1",
+        "?through=18446744073709551615",
+        "?through=1&through=2",
+    ] {
         refuse(purge(url, &alice, query), Code::InvalidParameter).await;
     }
     let nobody = Person::new("nobody");

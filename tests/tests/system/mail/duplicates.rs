@@ -17,18 +17,24 @@ async fn the_same_envelope_to_the_same_recipient_is_one_message() {
     let url = deployment.url(0);
     let alice = Person::registered("alice", url).await;
     // All in one store, whose memory of message ids is one for all its inboxes.
-    let same_store = (0..).map(|n| format!("other-{n}")).find(|name| kez_proto::partition::of(&name.parse().unwrap(), 16) == 15).unwrap();
+    let same_store = (0..)
+        .map(|n| format!("other-{n}"))
+        .find(|name| kez_proto::partition::of(&name.parse().unwrap(), 16) == 15)
+        .unwrap();
     let other = Person::registered(&same_store, url).await;
 
     let first = sent(url, "alice", r#"{"id":1}"#).await;
     let created_at = first["created_at"].clone();
     assert_eq!(first.get("duplicate"), None);
     // Later than the first one, so that its time can be told from this one's.
-    eventually("another second", async || (json!(kez_tests::person::now()) != created_at).then_some(())).await;
+    eventually("another second", async || (json!(kez_tests::person::now()) != created_at).then_some(()))
+        .await;
     let again = sent(url, "alice", r#"{"id":1}"#).await;
     assert_eq!(again, json!({"seq": first["seq"], "created_at": created_at, "duplicate": true}));
 
-    for (to, envelope) in [(same_store.as_str(), r#"{"id":1}"#), ("alice", r#"{"id":2}"#), ("alice", r#"{"id": 1}"#)] {
+    for (to, envelope) in
+        [(same_store.as_str(), r#"{"id":1}"#), ("alice", r#"{"id":2}"#), ("alice", r#"{"id": 1}"#)]
+    {
         let new = sent(url, to, envelope).await;
         assert_eq!(new.get("duplicate"), None, "{to} {envelope}");
         assert!(new["seq"].as_u64() > first["seq"].as_u64());

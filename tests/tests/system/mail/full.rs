@@ -77,7 +77,8 @@ async fn limits_follow_the_configuration_at_the_next_start_and_delete_nothing() 
     }
     assert!(deployment.fanouts.remove(0).terminate().await.success());
     // Both less than what is there.
-    deployment.fanout_arguments = ["--inbox-messages", "2", "--store-bytes", "16000"].map(String::from).into();
+    deployment.fanout_arguments =
+        ["--inbox-messages", "2", "--store-bytes", "16000"].map(String::from).into();
     let mut fanout = deployment.fanout();
     fanout.ready().await;
     deployment.fanouts.push(fanout);

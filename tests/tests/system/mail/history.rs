@@ -70,7 +70,11 @@ async fn pages_give_everything_once_and_in_order() {
     assert_eq!(sorted, (0..COUNT as u64).filter(|id| id % 50 != 0).collect::<Vec<_>>());
     assert_eq!(bob.mail(url).await.len(), 11);
 
-    for (limit, sizes) in [("", vec![100, 100, 100, 100, 100, 12]), ("&limit=256", vec![256, 256]), ("&limit=511", vec![500, 12])] {
+    for (limit, sizes) in [
+        ("", vec![100, 100, 100, 100, 100, 12]),
+        ("&limit=256", vec![256, 256]),
+        ("&limit=511", vec![500, 12]),
+    ] {
         let pages = pages(url, &alice, limit).await;
         assert_eq!(pages.iter().map(|page| page.seqs.len()).collect::<Vec<_>>(), sizes, "{limit}");
         assert_eq!(pages.into_iter().flat_map(|page| page.ids).collect::<Vec<_>>(), ids, "{limit}");
@@ -89,12 +93,17 @@ async fn a_page_of_large_messages_ends_before_it_is_too_large() {
     let deployment = Deployment::start(1).await;
     let url = deployment.url(0);
     // Nearly a page, and the largest message behind it; about 120 bytes are stored with each.
-    let nearly = |count: usize| [vec![(PAGE_BYTES - 1) / count - 120; count], vec![ENVELOPE_BYTES, 1_000]].concat();
-    let sizes = [vec![ENVELOPE_BYTES; 7], vec![190_000; 9], vec![3_000; 600], nearly(3), nearly(4), nearly(490)];
+    let nearly =
+        |count: usize| [vec![(PAGE_BYTES - 1) / count - 120; count], vec![ENVELOPE_BYTES, 1_000]].concat();
+    let sizes =
+        [vec![ENVELOPE_BYTES; 7], vec![190_000; 9], vec![3_000; 600], nearly(3), nearly(4), nearly(490)];
     for (n, sizes) in sizes.into_iter().enumerate() {
         let reader = Person::registered(&format!("reader-{n}"), url).await;
         for (id, &bytes) in sizes.iter().enumerate() {
-            assert_eq!(post_envelope(url, reader.handle.as_str(), &envelope_of(bytes, id)).await.status(), 201);
+            assert_eq!(
+                post_envelope(url, reader.handle.as_str(), &envelope_of(bytes, id)).await.status(),
+                201
+            );
         }
         let pages = pages(url, &reader, "&limit=500").await;
         for page in &pages {
@@ -112,7 +121,19 @@ async fn parameters_that_make_no_sense_are_refused() {
     let deployment = Deployment::start(1).await;
     let url = deployment.url(0);
     let alice = Person::registered("alice", url).await;
-    for query in ["?since=x", "?since=-1", "?since=", "?since=1.0", "?since=18446744073709551616", "?since=0&since=0", "?limit=0", "?limit=-1", "?limit=x", "?limit=", "?limit=1&limit=1"] {
+    for query in [
+        "?since=x",
+        "?since=-1",
+        "?since=",
+        "?since=1.0",
+        "?since=18446744073709551616",
+        "?since=0&since=0",
+        "?limit=0",
+        "?limit=-1",
+        "?limit=x",
+        "?limit=",
+        "?limit=1&limit=1",
+    ] {
         refused(read(url, &alice, 0, query).send().await.unwrap(), Code::InvalidParameter).await;
     }
     for query in ["", "?", "?since=0", "?limit=99999999999", "?unknown=1", "?since=000&limit=1"] {

@@ -29,7 +29,9 @@ fn envelope_of(bytes: usize, id: usize) -> String {
 
 /// A read of this person's mail, signed as the query asks.
 fn read(url: &str, person: &Person, since: u64, query: &str) -> RequestBuilder {
-    client().get(format!("{url}/v1/inbox/{}{query}", person.handle)).header("x-kez-auth", person.poll_auth(since))
+    client()
+        .get(format!("{url}/v1/inbox/{}{query}", person.handle))
+        .header("x-kez-auth", person.poll_auth(since))
 }
 
 /// A purge of this person's mail, signed for this very query.

@@ -68,7 +68,8 @@ async fn an_envelope_may_be_so_long_and_not_a_byte_more() {
     let url = deployment.url(0);
     let alice = Person::registered("alice", url).await;
     assert_eq!(post_envelope(url, "alice", &envelope_of(ENVELOPE_BYTES, 1)).await.status(), 201);
-    let problem = refused(post_envelope(url, "alice", &envelope_of(ENVELOPE_BYTES + 1, 2)).await, Code::TooLarge).await;
+    let problem =
+        refused(post_envelope(url, "alice", &envelope_of(ENVELOPE_BYTES + 1, 2)).await, Code::TooLarge).await;
     assert!(problem.detail.contains("262145"), "{}", problem.detail);
     // Bodies that aren't read to their end.
     for bytes in [ENVELOPE_BYTES + 2000, 3_000_000, 40_000_000] {

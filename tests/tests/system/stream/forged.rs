@@ -59,7 +59,10 @@ async fn an_answer_that_goes_to_an_inbox_is_no_mail() {
     let inbox = subjects::inbox(&alice.handle);
     let gateway = deployment.nats.connect_as(Role::Gateway).await;
     let mut seen = gateway.subscribe(inbox.clone()).await.unwrap();
-    gateway.publish_with_reply(subjects::REGISTRY_LOOKUP, inbox.clone(), r#"{"handle":"alice"}"#.into()).await.unwrap();
+    gateway
+        .publish_with_reply(subjects::REGISTRY_LOOKUP, inbox.clone(), r#"{"handle":"alice"}"#.into())
+        .await
+        .unwrap();
     let record = within("an answer comes to the inbox", seen.next()).await.unwrap();
     assert!(record.payload.starts_with(br#"{"handle":"alice""#));
 

@@ -18,7 +18,10 @@ async fn a_message_comes_as_history_has_it_to_every_reader_of_its_inbox_and_to_n
     for id in 0..20 {
         let sent: Value = send(url, "alice", json!({"id": id})).await.json().await.unwrap();
         let since = sent["seq"].as_u64().unwrap() - 1;
-        let page = client().get(format!("{url}/v1/inbox/alice?since={since}")).header("x-kez-auth", alice.poll_auth(since)).send();
+        let page = client()
+            .get(format!("{url}/v1/inbox/alice?since={since}"))
+            .header("x-kez-auth", alice.poll_auth(since))
+            .send();
         let page = page.await.unwrap().text().await.unwrap();
         for stream in [&mut first, &mut second] {
             let event = stream.message().await;

@@ -58,9 +58,18 @@ async fn only_the_owner_is_let_in() {
         stream_refused(by_header(&auth), code).await;
     }
     stream_refused(stream_request(url, &Person::new("nobody"), ""), Code::UnknownHandle).await;
-    stream_refused(client().get(address.replace("alice", "Alice")).header("x-kez-auth", alice.stream_auth()), Code::InvalidHandle).await;
+    stream_refused(
+        client().get(address.replace("alice", "Alice")).header("x-kez-auth", alice.stream_auth()),
+        Code::InvalidHandle,
+    )
+    .await;
 
-    for request in [by_query(&alice.stream_auth()), by_query(&alice.stream_auth().replace(':', "%3A")), by_header(&alice.stream_auth()), by_header(&at(-30))] {
+    for request in [
+        by_query(&alice.stream_auth()),
+        by_query(&alice.stream_auth().replace(':', "%3A")),
+        by_header(&alice.stream_auth()),
+        by_header(&at(-30)),
+    ] {
         assert_eq!(Stream::of(request).await.next().await.kind, "ready");
     }
 }

@@ -40,7 +40,8 @@ async fn exactly_the_later_messages_come() {
         stream_refused(stream_request(url, &alice, bad), Code::InvalidParameter).await;
     }
     for bad in ["x", "-1", "", "1,2"] {
-        stream_refused(stream_request(url, &alice, "").header("last-event-id", bad), Code::InvalidParameter).await;
+        stream_refused(stream_request(url, &alice, "").header("last-event-id", bad), Code::InvalidParameter)
+            .await;
     }
 }
 
@@ -54,7 +55,12 @@ async fn a_cursor_of_another_store_begins_anew_and_is_told_so() {
     let (_, ready) = Stream::open(url, &alice, "").await;
     let epoch = ready.json()["epoch"].as_str().unwrap().to_owned();
 
-    for foreign in [format!("&since={}", mail[4] + 1), format!("&since={}", u64::MAX), "&epoch=another".into(), format!("&since={}&epoch=another", mail[2])] {
+    for foreign in [
+        format!("&since={}", mail[4] + 1),
+        format!("&since={}", u64::MAX),
+        "&epoch=another".into(),
+        format!("&since={}&epoch=another", mail[2]),
+    ] {
         let (mut stream, ready) = Stream::open(url, &alice, &foreign).await;
         assert_eq!(ready.json(), json!({"cursor": 0, "epoch": epoch}), "{foreign}");
         let resync = stream.next().await;

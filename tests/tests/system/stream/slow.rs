@@ -26,7 +26,10 @@ async fn a_reader_that_is_too_slow_is_sent_away_and_goes_on_from_its_cursor() {
         assert_eq!(other.message().await.json()["envelope"]["id"], id);
     }
     // Its subscription ends with it.
-    eventually("the slow reader is given up", async || (deployment.nats.subscribers("kez.chat.inbox.alice").await == 1).then_some(())).await;
+    eventually("the slow reader is given up", async || {
+        (deployment.nats.subscribers("kez.chat.inbox.alice").await == 1).then_some(())
+    })
+    .await;
 
     // What waits for it is still held, and so is its place.
     stream_refused(stream_request(url, &alice, ""), Code::RateLimited).await;

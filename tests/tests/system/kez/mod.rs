@@ -1,0 +1,86 @@
+//! The `kez` command against a real server: two people, each with a folder of their own.
+
+mod conversation;
+mod listening;
+mod refusals;
+
+use std::{path::PathBuf, process::Stdio};
+
+use kez_tests::{process::binary, within};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// Somebody at a terminal.
+struct User {
+    folder: TempDir,
+    url: String,
+}
+
+/// How a command ended.
+struct Ended {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl User {
+    /// Somebody who has no key yet.
+    fn at(url: &str) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), url: url.to_owned() }
+    }
+
+    /// Somebody with this name.
+    async fn registered(handle: &str, url: &str) -> Self {
+        let user = Self::at(url);
+        user.must(&["register", handle]).await;
+        user
+    }
+
+    /// Where the key and all that is remembered is.
+    fn home(&self) -> PathBuf {
+        self.folder.path().join("kez")
+    }
+
+    /// `kez` with these arguments, about to start; it learns of the server by a flag and remembers it.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary("kez"));
+        for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("KEZ_")) {
+            command.env_remove(key);
+        }
+        if arguments.first() == Some(&"register") {
+            command.args(["--server-url", &self.url]);
+        }
+        command.args(arguments).env("KEZ_HOME", self.home()).env("NO_PROXY", "127.0.0.1");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs it to its end.
+    async fn run(&self, arguments: &[&str]) -> Ended {
+        let output = within(&format!("kez {arguments:?} ends"), self.command(arguments).output()).await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ended { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// What it prints when all is well.
+    async fn must(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments).await;
+        assert_eq!(ended.status, Some(0), "{arguments:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    /// The same as programs get it: a JSON object a line.
+    async fn json(&self, arguments: &[&str]) -> Vec<Value> {
+        let lines = self.must(&[arguments, &["--json"]].concat()).await;
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Why it fails.
+    async fn fails(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments).await;
+        assert_eq!(ended.status, Some(1), "{arguments:?}: {} {}", ended.stdout, ended.stderr);
+        assert_eq!(ended.stdout, "");
+        ended.stderr
+    }
+}
