@@ -42,8 +42,9 @@ pub const PARTITIONS_MAX: u16 = 64;
 pub const MAIL_DAYS: u32 = 30;
 /// Messages in one inbox. Configurable.
 pub const INBOX_MESSAGES: u32 = 10_000;
-/// Bytes of mail in the whole deployment, over all partitions. Configurable.
-pub const STORE_BYTES: u64 = 4 << 30;
+/// Bytes of mail in the whole deployment, shared evenly by its partitions. Configurable. A partition of the default size has room for the fullest inbox
+/// ([`INBOX_MESSAGES`] of [`ENVELOPE_BYTES`], 2.5 GiB): whoever fills one inbox can't keep mail from others.
+pub const STORE_BYTES: u64 = 64 << 30;
 /// In this window the same envelope to the same recipient is stored once. Configurable.
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
 

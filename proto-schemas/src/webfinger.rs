@@ -39,9 +39,16 @@ impl Query {
             }
         }
         let resource = resource.ok_or(Code::InvalidParameter)?;
+        // The parser drops what no URI may have.
+        if resource.contains(|c: char| c.is_control() || c == ' ') {
+            return Err(Code::InvalidParameter);
+        }
         let uri = url::Url::parse(&resource).map_err(|_| Code::InvalidParameter)?;
         if uri.scheme() != "acct" {
             return Err(Code::UnknownHandle);
+        }
+        if uri.query().is_some() || uri.fragment().is_some() {
+            return Err(Code::InvalidParameter);
         }
         let (user, host) = uri.path().rsplit_once('@').ok_or(Code::InvalidParameter)?;
         if user.is_empty() || host.is_empty() {
@@ -127,6 +134,10 @@ mod tests {
             "resource=acct:@kez.lat",
             "resource=acct:alice@",
             "resource=acct:a@kez.lat&resource=acct:b@kez.lat",
+            "resource=acct:alice@kez.lat?x=1",
+            "resource=acct:alice@kez.lat%23f",
+            "resource=acct:%0Aalice@kez.lat",
+            "resource=acct:alice@kez.lat%00",
         ] {
             assert_eq!(handle(bad), Err(Code::InvalidParameter), "{bad}");
         }

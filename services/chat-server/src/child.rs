@@ -77,6 +77,8 @@ impl Child {
         life: &Life,
     ) -> Result<Self, Failure> {
         end_leftover(&data.nats_pid(), &data.nats_config()).await;
+        // An old file would be believed if its process id came again.
+        clear(&data.nats_ports())?;
         let listen = choose(bind)?;
         write_config(data, keys, listen, partitions)?;
         binary.check(&data.nats_config()).map_err(crate::failure)?;
@@ -126,6 +128,11 @@ impl Child {
             let _ = tokio::time::timeout(Duration::from_millis(500), self.state.changed()).await;
         }
     }
+}
+
+fn clear(folder: &Path) -> Result<(), Failure> {
+    let clear = || fs::read_dir(folder)?.try_for_each(|file| fs::remove_file(file?.path()));
+    clear().map_err(|e| Failure::new(Kind::Disk, format!("can't clear {}: {e}", folder.display())))
 }
 
 fn signal(pid: i32, signal: Signal) {

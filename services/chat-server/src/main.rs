@@ -120,7 +120,7 @@ fn banner(life: &Life, server: &ServerName, data: &Data, child: Option<&Child>, 
         None => urls.join(","),
     };
     let lines = format!(
-        "\nKez Chat {} for {server} is ready\n  address  {http}{everywhere}\n  data     {}\n  NATS     {nats}\n  status   http://{}/readyz\n  stop     Ctrl-C\n",
+        "\nKez Chat {} for {server} is ready\n  address  {http}{everywhere}\n  data     {}\n  NATS     {nats}\n  status   http://{}/readyz\n  try it   kez --server-url {http} register <your name>\n  stop     Ctrl-C\n",
         env!("CARGO_PKG_VERSION"),
         data.folder().display(),
         life.address("admin").unwrap_or_default(),

@@ -19,7 +19,8 @@ pub struct Args {
     /// Days that mail is kept. 0: until it is deleted.
     #[arg(long, env = "KEZ_CHAT_MAIL_DAYS", value_name = "DAYS", default_value_t = limits::MAIL_DAYS)]
     pub mail_days: u32,
-    /// Bytes of mail in the whole deployment, per replica; a full store refuses mail (storage_full). NATS sets this much disk aside. 0: no limit.
+    /// Bytes of mail in the whole deployment, per replica, shared evenly by its partitions; a full partition refuses mail (storage_full). Below 40 GiB
+    /// one inbox can fill its partition. 0: no limit.
     #[arg(long, env = "KEZ_CHAT_STORE_BYTES", value_name = "BYTES", default_value_t = limits::STORE_BYTES)]
     pub store_bytes: u64,
     /// Seconds in which the same envelope to the same recipient is stored once. 0: every copy is stored.

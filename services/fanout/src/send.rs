@@ -9,6 +9,18 @@ use kez_proto::{
 
 use crate::{Fanout, now};
 
+/// Nobody looks inside an envelope, but a page of mail is one document: what common parsers can't read (nesting beyond 128, half a surrogate pair, a number
+/// beyond every double) would make the whole page unreadable to its owner.
+fn check_readable(envelope: &[u8]) -> Result<(), Problem> {
+    match serde_json::from_slice::<serde_json::Value>(envelope) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Problem::new(
+            Code::MalformedJson,
+            format!("the envelope isn't JSON that every reader can read: {e}"),
+        )),
+    }
+}
+
 pub async fn send(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> {
     let Send { to, envelope } = decode(&payload)?;
     let envelope = envelope.get().as_bytes();
@@ -22,6 +34,7 @@ pub async fn send(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> {
             format!("the envelope has {} bytes; at most {limit} are taken", envelope.len()),
         ));
     }
+    check_readable(envelope)?;
     let (handle, _) = fanout.recipients.key(&to).await?;
     let created_at = now();
     let stored = fanout.store.append(&handle, payload.slice_ref(envelope), created_at).await?;
@@ -30,4 +43,20 @@ pub async fn send(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> {
         false => created_at,
     };
     encode(&Sent { seq: stored.seq, created_at, duplicate: stored.duplicate })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_spoil_a_page_for_its_reader() {
+        for fine in [r#"{"a":18446744073709551616,"a":[1e300,"\ud83d\ude00"]}"#, "{ }"] {
+            assert!(check_readable(fine.as_bytes()).is_ok(), "{fine}");
+        }
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        for bad in [r#"{"a":"\ud800"}"#, r#"{"a":1e999999}"#, &deep] {
+            assert_eq!(check_readable(bad.as_bytes()).map_err(|p| p.code), Err(Code::MalformedJson), "{bad}");
+        }
+    }
 }

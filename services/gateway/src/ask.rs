@@ -19,7 +19,9 @@ use crate::{Gateway, refusal::Refusal};
 /// A client has this long to send a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// What is still taken from a client that was refused.
-const DISCARD_BYTES: usize = 64 << 20;
+const DISCARD_BYTES: usize = 1 << 20;
+/// And for how long.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Gateway {
     /// Asks a service; its answer's bytes, or its refusal.
@@ -69,11 +71,11 @@ pub fn discard(mut rest: BodyDataStream) {
                 room = less;
             }
         };
-        let _ = timeout(BODY_TIMEOUT, read).await;
+        let _ = timeout(DISCARD_TIMEOUT, read).await;
     });
 }
 
 /// A service's JSON as an answer.
 pub fn json(status: StatusCode, bytes: Bytes) -> Response {
-    (status, [(header::CONTENT_TYPE, JSON)], bytes).into_response()
+    (status, [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, "no-store")], bytes).into_response()
 }

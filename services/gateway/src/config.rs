@@ -71,6 +71,12 @@ impl Args {
                 format!("--web-dir {} has no index.html", dir.display()),
             ));
         }
+        if args.public_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
+            return Err(Failure::new(
+                Kind::Configuration,
+                "--public-url must be an http:// or https:// address",
+            ));
+        }
         let has_public_url = args.public_url.is_some();
         let public_url = args.public_url.map_or_else(|| format!("https://{server}"), |url| url.to_string());
         Ok(Config {

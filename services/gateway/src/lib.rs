@@ -22,8 +22,8 @@ use kez_proto::{limits::CALLER_DEADLINE, server::Description, subjects, subjects
 
 use crate::{rate::Rates, stream::Streams};
 
-/// Live messages that may wait in one stream's subscription while its reader is behind in history; what overflows is found by its gap.
-const SUBSCRIPTION_CAPACITY: usize = 128;
+/// Live messages that may wait in one stream's subscription between two turns of its feed; what overflows is found by its gap.
+const SUBSCRIPTION_CAPACITY: usize = 64;
 
 /// What every request is answered from.
 struct Gateway {

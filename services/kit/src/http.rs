@@ -50,16 +50,12 @@ pub async fn serve(
         shutdown.cancelled().await;
         stop.graceful_shutdown(Some(drain));
     });
+    // HTTP/2 is the proxy's; telling the two apart would wait for a first byte without a limit.
     let mut server = axum_server::from_tcp(listener)
         .map_err(Failure::internal)?
         .acceptor(NoDelayAcceptor::new())
-        .handle(handle);
+        .handle(handle)
+        .http1_only();
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    server
-        .http_builder()
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PEER_TIMEOUT / 2)
-        .keep_alive_timeout(PEER_TIMEOUT / 2);
     server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await.map_err(Failure::internal)
 }

@@ -99,7 +99,8 @@ impl Nats {
                 .custom_inbox_prefix(inbox_prefix)
                 .subscription_capacity(capacity)
                 .request_timeout(Some(limits::SERVICE_DEADLINE))
-                .ping_interval(Duration::from_secs(10))
+                // Two unanswered pings are a connection that is gone.
+                .ping_interval(Duration::from_secs(3))
                 .reconnect_delay_callback(|attempt| Duration::from_millis((50u64 << attempt.min(5)).min(1000)))
                 .event_callback(move |event| {
                     let (sender, gate) = (sender.clone(), events.clone());

@@ -86,7 +86,9 @@ impl Desk {
             index.wait_for(last).await;
             Ok::<_, Problem>(())
         };
-        timeout(limits::SERVICE_DEADLINE, caught_up).await.map_err(|_| Problem::from(Code::Unavailable))??;
+        timeout(limits::SERVICE_DEADLINE, caught_up)
+            .await
+            .map_err(|_| Problem::from(Code::Unavailable))??;
         Ok(look(&index)?)
     }
 

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kez_kit::{Failure, Kind, Life, Nats, nats::NatsArgs, retry::until_done, service::Service, task};
+use kez_kit::{Failure, Life, Nats, nats::NatsArgs, retry::until_done, service::Service, task};
 use kez_proto::subjects::{self, Role};
 use tokio::sync::watch;
 

@@ -40,6 +40,8 @@ pub struct Feed {
     queue: Queue,
     watch: Watch,
     cursor: u64,
+    /// The highest sequence that was pushed while the feed waited for its reader, and not kept.
+    missed: u64,
     epoch: String,
 }
 
@@ -73,7 +75,7 @@ impl Feed {
         epoch: String,
     ) -> Self {
         let watch = gateway.streams.heads.watch(handle.clone());
-        Self { gateway, handle, auth, live, queue, watch, cursor, epoch }
+        Self { gateway, handle, auth, live, queue, watch, cursor, missed: 0, epoch }
     }
 
     /// Feeds the queue until the reader goes, is too slow, or the process stops.
@@ -109,6 +111,11 @@ impl Feed {
         // The signature that opened the stream serves for repairs so long, and streams that began together shouldn't end together.
         let old = Instant::now() + limits::STREAM_LIFETIME.mul_f64(fastrand::f64().mul_add(-0.2, 0.95));
         loop {
+            let missed = std::mem::take(&mut self.missed);
+            if missed > self.cursor {
+                self.repair(missed).await?;
+                continue;
+            }
             tokio::select! {
                 push = self.live.next() => match push {
                     Some(push) => self.on_push(push).await?,
@@ -223,14 +230,15 @@ impl Feed {
             };
             for entry in &current.messages {
                 let (event, bytes) = message(entry);
+                let queued = self.queue.wait_push(event, bytes);
                 tokio::select! {
-                    queued = self.queue.wait_push(event, bytes) => queued?,
+                    queued = without_keeping(&mut self.live, &mut self.missed, queued) => queued?,
                     () = self.gateway.streams.life.shutdown.cancelled() => return Err(End::Return(fastrand::u64(500..3000))),
                 }
                 self.cursor = entry.seq;
             }
             if current.next.is_none() {
-                return Ok(self.queue.drained().await?);
+                return Ok(without_keeping(&mut self.live, &mut self.missed, self.queue.drained()).await?);
             }
             page = self.history().await?;
         }
@@ -241,6 +249,22 @@ impl Feed {
             Event::default().event(sse::RESYNC),
             &Resync { reason, cursor: self.cursor, epoch: self.epoch.clone() },
         )
+    }
+}
+
+/// Waits for the reader. What is pushed meanwhile isn't kept, or a reader who doesn't read would hold as much memory as is sent to them: history
+/// has it.
+async fn without_keeping<T>(live: &mut Subscriber, missed: &mut u64, waiting: impl Future<Output = T>) -> T {
+    tokio::pin!(waiting);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut waiting => return done,
+            Some(push) = live.next() => {
+                let seq = header(push.headers.as_ref(), headers::NATS_SEQUENCE).and_then(|v| v.parse().ok());
+                *missed = (*missed).max(seq.unwrap_or(0));
+            }
+        }
     }
 }
 

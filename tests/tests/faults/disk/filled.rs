@@ -61,7 +61,8 @@ async fn a_disk_that_fills_up_refuses_mail_and_keeps_what_was_acknowledged() {
         (send_to_all(server.url(), &people, n, &mut acknowledged).await == 0).then_some(())
     })
     .await;
-    eventually("all is ready again", async || (readiness(&server.process).await.0 == 200).then_some(())).await;
+    eventually("all is ready again", async || (readiness(&server.process).await.0 == 200).then_some(()))
+        .await;
     assert_kept(server.url(), &people, &acknowledged).await;
     assert_eq!(Person::new("latecomer").register(server.url()).await.status(), 201);
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use kez_tests::{Deployment, http::client};
+use kez_tests::{Deployment, eventually, http::client, person::now};
 use serde_json::{Value, json};
 
 use super::User;
@@ -21,9 +21,12 @@ async fn a_key_a_name_and_who_that_is() {
     let primary = record["primary"].as_str().unwrap();
     assert!(made.contains(primary), "{made}");
     let key_file = alice.home().join("identity.key");
-    let me = json!({"address": "alice@kez.test", "primary": primary, "server_url": url, "key_file": key_file});
+    let me =
+        json!({"address": "alice@kez.test", "primary": primary, "server_url": url, "key_file": key_file});
     assert_eq!(alice.json(&["whoami"]).await, [me]);
 
+    // Signed in the same second it would be the same envelope, and so the first registration again.
+    eventually("another second", async || (json!(now()) != record["registered_at"]).then_some(())).await;
     assert_eq!(alice.must(&["register", "alice"]).await, "alice@kez.test is already yours\n");
     let again = json!({"address": "alice@kez.test", "primary": primary, "already": true});
     assert_eq!(alice.json(&["register", "alice"]).await, [again]);
@@ -39,7 +42,10 @@ async fn mail_is_sent_read_and_deleted() {
     let url = deployment.url(0);
     let alice = User::registered("alice", url).await;
     let bob = User::registered("bobby", url).await;
-    assert_eq!(alice.must(&["send", "bobby", "see", "you", "at", "eight"]).await, "sent to bobby@kez.test, seq 1\n");
+    assert_eq!(
+        alice.must(&["send", "bobby", "see", "you", "at", "eight"]).await,
+        "sent to bobby@kez.test, seq 1\n"
+    );
     alice.must(&["send", "bobby@kez.test", "two\nlines"]).await;
 
     let shown = bob.must(&["inbox"]).await;
@@ -47,7 +53,14 @@ async fn mail_is_sent_read_and_deleted() {
     assert!(lines[0].ends_with("alice@kez.test (unverified): see you at eight"), "{shown}");
     assert_eq!((lines.len(), lines[2]), (3, "    lines"));
     let mail = bob.json(&["inbox"]).await;
-    let told = |n: usize| (mail[n]["seq"].as_u64(), mail[n]["from"].as_str(), mail[n]["body"].as_str(), mail[n]["verified"].as_bool());
+    let told = |n: usize| {
+        (
+            mail[n]["seq"].as_u64(),
+            mail[n]["from"].as_str(),
+            mail[n]["body"].as_str(),
+            mail[n]["verified"].as_bool(),
+        )
+    };
     assert_eq!(told(0), (Some(1), Some("alice@kez.test"), Some("see you at eight"), Some(false)));
     assert_eq!(told(1), (Some(2), Some("alice@kez.test"), Some("two\nlines"), Some(false)));
     assert_eq!(bob.json(&["inbox", "--since", "1"]).await, mail[1..]);
@@ -57,7 +70,15 @@ async fn mail_is_sent_read_and_deleted() {
     // For other programs there is the signature alone.
     let target = "/v1/inbox/bobby?since=1";
     let auth = bob.must(&["auth", "GET", target]).await;
-    let page: Value = client().get(format!("{url}{target}")).header("x-kez-auth", auth.trim()).send().await.unwrap().json().await.unwrap();
+    let page: Value = client()
+        .get(format!("{url}{target}"))
+        .header("x-kez-auth", auth.trim())
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert_eq!(page["messages"][0]["seq"], 2);
 
     assert_eq!(bob.json(&["delete", "--through", "1", "--yes"]).await, [json!({"purged": 1, "through": 1})]);

@@ -79,13 +79,11 @@ async fn a_message_cannot_speak_to_the_terminal() {
     let url = deployment.url(0);
     let bob = User::registered("bobby", url).await;
     let mut listening = Listening::start(&bob, &[]).await;
-    let hostile = |id: u8, from: &str, body: &str| {
-        json!({"v": 0, "unsealed": {"id": format!("{id:032x}"), "sent_at": "2026-05-25T03:00:00Z", "from": from, "body": body}})
-    };
+    let hostile = |id: u8, from: &str, body: &str| json!({"v": 0, "unsealed": {"id": format!("{id:032x}"), "sent_at": "2026-05-25T03:00:00Z", "from": from, "body": body}});
     let envelopes = [
-        hostile(1, "a@kez.test", "\u{1b}[31mred\u{1b}[2J\u{9b}H\u{7}\u{8}\u{202e}"),
+        hostile(1, "mallory@kez.test", "\u{1b}[31mred\u{1b}[2J\u{9b}H\u{7}\u{8}\u{202e}"),
         hostile(2, "a\u{1b}]0;title\u{7}\nadmin@kez.test", "x"),
-        hostile(3, "a@kez.test", "first\r\n[03:00:00] admin@kez.test (unverified): second"),
+        hostile(3, "mallory@kez.test", "first\r\n[03:00:00] admin@kez.test (unverified): second"),
         json!({"\u{1b}[31m": "\u{9b}31m\u{7f}"}),
     ];
     for envelope in envelopes {
@@ -97,8 +95,15 @@ async fn a_message_cannot_speak_to_the_terminal() {
         printed.push(listening.line().await);
     }
     printed.extend(listening.interrupt().await);
-    assert!(printed[0].ends_with(r"a@kez.test (unverified): \u{1b}[31mred\u{1b}[2J\u{9b}H\u{7}\u{8}\u{202e}"), "{printed:?}");
-    assert!(printed[1].ends_with(r"a\u{1b}]0;title\u{7}\u{a}admin@kez.test (unverified): x"), "{printed:?}");
+    assert!(
+        printed[0]
+            .ends_with(r"mallory@kez.test (unverified): \u{1b}[31mred\u{1b}[2J\u{9b}H\u{7}\u{8}\u{202e}"),
+        "{printed:?}"
+    );
+    assert!(
+        printed[1].ends_with(r#""a\u{1b}]0;title\u{7}\u{a}admin@kez.test" (unverified): x"#),
+        "{printed:?}"
+    );
     assert!(printed[3].starts_with("    ["), "a second line looks like a message: {printed:?}");
     let all = [bob.must(&["inbox"]).await, bob.must(&["inbox", "--json"]).await, printed.join("\n")];
     for text in all {

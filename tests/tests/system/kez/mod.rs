@@ -58,7 +58,8 @@ impl User {
 
     /// Runs it to its end.
     async fn run(&self, arguments: &[&str]) -> Ended {
-        let output = within(&format!("kez {arguments:?} ends"), self.command(arguments).output()).await.unwrap();
+        let output =
+            within(&format!("kez {arguments:?} ends"), self.command(arguments).output()).await.unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ended { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
