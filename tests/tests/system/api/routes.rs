@@ -9,10 +9,18 @@ use kez_tests::{
 };
 use reqwest::Method;
 
+const ROUTER: &str = include_str!("../../../../services/gateway/src/router.rs");
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 fn method(name: &str) -> Method {
     name.parse().unwrap()
+}
+
+#[test]
+fn the_router_has_no_route_beside_the_table() {
+    let written: BTreeSet<&str> =
+        ROUTER.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(written, ROUTES.iter().map(|route| route.path).collect());
 }
 
 #[tokio::test]
