@@ -21,7 +21,7 @@ fn odd() -> Vec<String> {
     .map(String::from)
     .into();
     // Deeper than parsers go.
-    odd.push(format!(r#"{{"deep":{}{}}}"#, "[".repeat(5000), "]".repeat(5000)));
+    odd.push(format!(r#"{{"deep":{}{}}}"#, "[".repeat(100), "]".repeat(100)));
     odd
 }
 

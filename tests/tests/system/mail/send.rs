@@ -53,6 +53,8 @@ async fn what_is_no_message_is_refused_and_stored_nowhere() {
         println!("{}", String::from_utf8_lossy(body));
         refused(post(url, body).await, Code::MalformedJson).await;
     }
+    let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+    refused(post_envelope(url, "alice", &deep).await, Code::MalformedJson).await;
     for envelope in ["[]", r#"[{"v":0}]"#, r#""{}""#, "1", "null", "true"] {
         refused(post_envelope(url, "alice", envelope).await, Code::EnvelopeNotObject).await;
     }
