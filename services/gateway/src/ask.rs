@@ -19,7 +19,7 @@ use crate::{Gateway, refusal::Refusal};
 /// A client has this long to send a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// What is still taken from a client that was refused.
-const DISCARD_BYTES: usize = 1 << 20;
+const DISCARD_BYTES: usize = 4 << 20;
 /// And for how long.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
