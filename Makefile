@@ -29,7 +29,7 @@ up: needed
 
 test: needed
 	cargo build --workspace --bins --locked
-	@$(NATS_SERVER); cargo test --workspace --locked
+	@$(NATS_SERVER); cargo test --workspace --locked --no-fail-fast
 
 check: needed deny
 	cargo fmt --all --check

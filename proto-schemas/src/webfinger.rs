@@ -40,7 +40,7 @@ impl Query {
         }
         let resource = resource.ok_or(Code::InvalidParameter)?;
         // The parser drops what no URI may have.
-        if resource.contains(|c: char| c.is_control() || c == ' ') {
+        if resource.contains(|c: char| c.is_control()) {
             return Err(Code::InvalidParameter);
         }
         let uri = url::Url::parse(&resource).map_err(|_| Code::InvalidParameter)?;
