@@ -3,7 +3,7 @@
 use kez_proto::{Code, Problem, http::PROBLEM_JSON};
 use reqwest::{Client, Response};
 
-use crate::wait::DEADLINE;
+use crate::wait::{DEADLINE, within};
 
 /// A client for servers on this machine: it asks neither the environment for a proxy nor the system for certificates. It belongs to the runtime
 /// that it is used on.
@@ -32,7 +32,8 @@ pub async fn refused(response: Response, code: Code) -> Problem {
         header(&response, "access-control-allow-origin").to_owned(),
     );
     let retry_after = header(&response, "retry-after").to_owned();
-    let text = response.text().await.unwrap();
+    // A stream that should have been refused never ends.
+    let text = within(&format!("{url} answers to the end"), response.text()).await.unwrap();
     assert_eq!(
         (status, media_type.as_str()),
         (code.status(), PROBLEM_JSON),

@@ -47,7 +47,7 @@ async fn sends_are_limited_and_nothing_else_with_them() {
         assert_eq!(send(url, "alice", json!({"id": id})).await.status(), 201);
     }
     // Also a client that is still sending when it is refused sees why.
-    for bytes in [1, 250_000, 3_000_000] {
+    for bytes in [1, 250_000, 4_000_000, 4_000_000, 4_000_000] {
         rate_limited(send(url, "alice", json!({"pad": "x".repeat(bytes)})).await, 60).await;
     }
     for _ in 0..5 {
