@@ -1,6 +1,6 @@
 //! Mail in JetStream: append, page, head, purge. The only place that speaks to the inbox streams.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use async_nats::{HeaderMap, Message, jetstream::publish::PublishAck};
 use bytes::Bytes;
@@ -27,6 +27,8 @@ pub struct Store {
     tells_retries: bool,
     /// The highest sequence seen in each stream: a cursor up to there is known to be of this store.
     seen: Vec<AtomicU64>,
+    /// When the operator was last told that a stream is full, in Unix seconds.
+    told_full: AtomicI64,
 }
 
 /// A message as it lies in its stream.
@@ -56,6 +58,7 @@ impl Store {
             partitions,
             tells_retries,
             seen: (0..partitions).map(|_| AtomicU64::new(0)).collect(),
+            told_full: AtomicI64::new(0),
         }
     }
 
@@ -90,8 +93,18 @@ impl Store {
                 Ok(Appended { seq: sequence, duplicate })
             }
             Err(Refused::By(e)) if e.error_code().0 == STORE_REFUSED => {
-                let per_inbox = e.to_string().contains("per subject");
-                Err(if per_inbox { Code::InboxFull } else { Code::StorageFull }.into())
+                if e.to_string().contains("per subject") {
+                    return Err(Code::InboxFull.into());
+                }
+                let now = created_at.unix();
+                if now - self.told_full.load(Ordering::Relaxed) >= 60 {
+                    self.told_full.store(now, Ordering::Relaxed);
+                    tracing::warn!(
+                        stream = self.stream(handle),
+                        "mail is refused because this stream is full: raise --store-bytes"
+                    );
+                }
+                Err(Code::StorageFull.into())
             }
             Err(e) => Err(unavailable(e)),
         }
