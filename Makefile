@@ -29,7 +29,9 @@ up: needed
 
 test: needed
 	cargo build --workspace --bins --locked
-	@$(NATS_SERVER); cargo test --workspace --locked --no-fail-fast
+	@$(NATS_SERVER); status=0; cargo test --workspace --locked --no-fail-fast | tee "$(TARGET)/test.log" || status=$$?; \
+	awk '/^test result:/ { passed += $$4; failed += $$6; skipped += $$8 } END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$(TARGET)/test.log"; \
+	exit $$status
 
 check: needed deny
 	cargo fmt --all --check
