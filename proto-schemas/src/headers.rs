@@ -19,7 +19,5 @@ pub const NATS_NUM_PENDING: &str = "Nats-Num-Pending";
 pub const NATS_EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
 /// Error text of a NATS service (ADR-32): `<code>: <detail>`.
 pub const NATS_SERVICE_ERROR: &str = "Nats-Service-Error";
-/// Error number of a NATS service (ADR-32): the HTTP status.
-pub const NATS_SERVICE_ERROR_CODE: &str = "Nats-Service-Error-Code";
 /// The signature of an HTTP request: `<unix seconds>:<128 hex>`.
 pub const X_KEZ_AUTH: &str = "x-kez-auth";

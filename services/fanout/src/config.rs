@@ -20,9 +20,9 @@ pub struct Args {
     #[arg(long, env = "KEZ_CHAT_MAIL_DAYS", value_name = "DAYS", default_value_t = limits::MAIL_DAYS)]
     pub mail_days: u32,
     /// Bytes of mail in the whole deployment, per replica, shared evenly by its partitions; a full partition refuses mail (storage_full). Below 40 GiB
-    /// one inbox can fill its partition. 0: no limit.
-    #[arg(long, env = "KEZ_CHAT_STORE_BYTES", value_name = "BYTES", default_value_t = limits::STORE_BYTES)]
-    pub store_bytes: u64,
+    /// one inbox can fill its partition. 0: no limit but NATS's own [default: 64 GiB, or 0 where NATS has less].
+    #[arg(long, env = "KEZ_CHAT_STORE_BYTES", value_name = "BYTES")]
+    pub store_bytes: Option<u64>,
     /// Seconds in which the same envelope to the same recipient is stored once. 0: every copy is stored.
     #[arg(long, env = "KEZ_CHAT_DUPLICATE_WINDOW", value_name = "SECONDS", default_value_t = limits::DUPLICATE_WINDOW.as_secs())]
     pub duplicate_window: u64,
@@ -37,7 +37,7 @@ pub struct Config {
     pub(crate) envelope_bytes: usize,
     pub(crate) inbox_messages: u32,
     pub(crate) mail_days: u32,
-    pub(crate) store_bytes: u64,
+    pub(crate) store_bytes: Option<u64>,
     pub(crate) duplicate_window: Duration,
     pub(crate) replicas: usize,
 }

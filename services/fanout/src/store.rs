@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use async_nats::{HeaderMap, Message, jetstream::publish::PublishAck};
+use async_nats::{
+    HeaderMap, Message,
+    jetstream::{ErrorCode, publish::PublishAck},
+};
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use kez_kit::{Nats, jetstream::Refused, nats::header};
@@ -17,8 +20,13 @@ use sha2::{Digest, Sha256};
 
 /// JetStream's "message not found".
 const NO_MESSAGE: u64 = 10037;
-/// JetStream's "a limit of the stream refuses it": which one is told by the description alone.
-const STORE_REFUSED: u64 = 10077;
+/// What JetStream says where there is no room: a limit of the stream refuses it (which one is told by the description alone), or one of the account or
+/// the server.
+const NO_ROOM: [ErrorCode; 3] = [
+    ErrorCode::STREAM_STORE_FAILED,
+    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+    ErrorCode::INSUFFICIENT_RESOURCES,
+];
 
 pub struct Store {
     nats: Nats,
@@ -92,7 +100,7 @@ impl Store {
                 self.saw(handle, sequence);
                 Ok(Appended { seq: sequence, duplicate })
             }
-            Err(Refused::By(e)) if e.error_code().0 == STORE_REFUSED => {
+            Err(Refused::By(e)) if NO_ROOM.contains(&e.error_code()) => {
                 if e.to_string().contains("per subject") {
                     return Err(Code::InboxFull.into());
                 }
@@ -101,7 +109,7 @@ impl Store {
                     self.told_full.store(now, Ordering::Relaxed);
                     tracing::warn!(
                         stream = self.stream(handle),
-                        "mail is refused because this stream is full: raise --store-bytes"
+                        "mail is refused because there is no room in this stream: raise --store-bytes, or NATS's own limit"
                     );
                 }
                 Err(Code::StorageFull.into())

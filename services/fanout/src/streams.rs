@@ -12,18 +12,41 @@ use kez_kit::{
     Failure, Kind, Life, Nats,
     retry::{Attempt, until_done},
 };
-use kez_proto::{Deployment, subjects};
+use kez_proto::{Deployment, limits::STORE_BYTES, subjects};
 
 use crate::Config;
 
 /// Waits for the deployment, which a registry creates, and makes its inbox streams what the configuration says.
 pub async fn ensure(config: &Config, nats: &Nats, life: &Life) -> Result<Deployment, Failure> {
     let deployment = deployment(nats, life).await?;
-    for p in 0..deployment.partitions {
-        let wanted = stream(config, p, deployment.partitions);
-        until_done(life, "creating the inbox streams", async || ensure_stream(nats, &wanted).await).await?;
+    let bytes = config.store_bytes.unwrap_or(STORE_BYTES);
+    match ensure_all(config, bytes, deployment.partitions, nats, life).await {
+        // NATS sets a limit's bytes aside, which is no reason to refuse to start on a smaller disk if nobody asked for them.
+        Err(failure) if failure.kind == Kind::Disk && config.store_bytes.is_none() => {
+            tracing::warn!(
+                "NATS has less storage than {STORE_BYTES} bytes: mail is bounded by NATS's own limit; --store-bytes sets a lower one"
+            );
+            ensure_all(config, 0, deployment.partitions, nats, life).await?;
+        }
+        outcome => outcome?,
     }
     Ok(deployment)
+}
+
+async fn ensure_all(
+    config: &Config,
+    bytes: u64,
+    partitions: u16,
+    nats: &Nats,
+    life: &Life,
+) -> Result<(), Failure> {
+    // Less than a byte each is still a limit.
+    let bytes = bytes.div_ceil(u64::from(partitions));
+    for p in 0..partitions {
+        let wanted = stream(config, p, bytes);
+        until_done(life, "creating the inbox streams", async || ensure_stream(nats, &wanted).await).await?;
+    }
+    Ok(())
 }
 
 /// Reads the deployment as soon as there is one.
@@ -47,11 +70,9 @@ async fn read_deployment(nats: &Nats) -> Result<Deployment, Attempt> {
     }
 }
 
-fn stream(config: &Config, p: u16, partitions: u16) -> StreamConfig {
+fn stream(config: &Config, p: u16, bytes: u64) -> StreamConfig {
     let store = subjects::store_of_partition(p);
     let no_limit = |n: i64| if n == 0 { -1 } else { n };
-    // Less than a byte each is still a limit.
-    let bytes = config.store_bytes.div_ceil(u64::from(partitions));
     StreamConfig {
         name: subjects::inbox_stream(p),
         description: Some("mail of one partition of the handles".into()),

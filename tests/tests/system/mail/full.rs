@@ -1,9 +1,13 @@
 //! A full inbox and a full store refuse new mail, and lose none that was taken.
 
+use std::process::{Child, Command, Stdio};
+
+use kez_nats::ports::client_address;
 use kez_proto::{Code, limits::PARTITIONS, partition};
 use kez_tests::{
-    Deployment, Person,
+    Deployment, Person, Process, eventually,
     http::{get, refused},
+    nats::nats_server,
     person::send,
 };
 use serde_json::{Value, json};
@@ -99,4 +103,48 @@ async fn zero_is_no_limit() {
         assert_eq!(send(url, "alice", json!({"id": id})).await.status(), 201);
     }
     assert_eq!(ids(url, &alice).await, [0, 1, 2, 3, 4]);
+}
+
+/// An operator's own NATS, without accounts, whose storage is less than our default limit.
+#[tokio::test]
+async fn a_nats_with_little_storage_is_taken_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display();
+    let config = format!(
+        "listen: 127.0.0.1:-1, ports_file_dir: \"{path}\", jetstream {{ store_dir: \"{path}/js\", max_file_store: 1MB }}"
+    );
+    std::fs::write(dir.path().join("conf"), config).unwrap();
+    let mut nats = Command::new(nats_server());
+    nats.arg("-c").arg(dir.path().join("conf")).stdin(Stdio::null()).stderr(Stdio::null());
+    let nats = KillOnDrop(nats.spawn().unwrap());
+    let pid = nats.0.id();
+    let address = eventually("nats-server listens", async || client_address(dir.path(), pid).unwrap()).await;
+    let db = dir.path().join("db");
+    let url = format!("nats://{address}");
+    let flags =
+        ["--db", db.to_str().unwrap(), "--bind", "127.0.0.1:0", "--server", "kez.test", "--nats-url", &url];
+    let mut server = Process::spawn("kez-chat-server", &flags.map(String::from));
+    let url = server.ready().await.address("http").to_owned();
+    let alice = Person::registered("alice", &url).await;
+    let mut taken = 0;
+    loop {
+        let answer = post_envelope(&url, "alice", &envelope_of(100_000, taken)).await;
+        if answer.status() != 201 {
+            refused(answer, Code::StorageFull).await;
+            break;
+        }
+        taken += 1;
+        assert!(taken < 20, "1 MB takes {taken} messages of 100 kB");
+    }
+    assert!(taken > 0);
+    assert_eq!(alice.mail(&url).await.len(), taken);
+}
+
+struct KillOnDrop(Child);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
