@@ -8,11 +8,11 @@ use std::{
 
 use kez_proto::{
     limits,
-    subjects::{CLIENT_EXPORTS, Role},
+    subjects::{self, CLIENT_EXPORTS, Permissions, Role},
 };
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
 
-use crate::{Error, Keys};
+use crate::{Error, Keys, Owner};
 
 /// One nats-server on one machine: the accounts, JetStream, and a listener for clients.
 #[derive(Clone, Debug)]
@@ -73,16 +73,16 @@ impl SingleServer {
             }
             Sync::Interval(every) => format!("{}ms", every.as_millis().max(1)),
         };
-        let roles = Role::ALL.map(|role| {
-            let permissions = role.permissions(self.partitions);
+        let user = |owner: Owner, permissions: Permissions| {
             context! {
-                name => role.name(),
-                nkey => keys.public(role),
+                name => owner.name(),
+                nkey => keys.public(owner),
                 publish => permissions.publish,
                 subscribe => permissions.subscribe,
                 allow_responses => permissions.allow_responses,
             }
-        });
+        };
+        let roles = Role::ALL.map(|role| user(role.into(), role.permissions(self.partitions)));
         let exports =
             |stream| CLIENT_EXPORTS.iter().filter(|e| e.1 == stream).map(|e| e.0).collect::<Vec<_>>();
         let values = context! {
@@ -95,7 +95,14 @@ impl SingleServer {
             data => text(Some(&self.data))?,
             sync => sync,
             max_payload => limits::NATS_PAYLOAD_BYTES,
-            sys => keys.sys_public(),
+            sys => keys.public(Owner::System),
+            callout_system => user(Owner::CalloutSystem, subjects::callout_system_permissions()),
+            callout_auth => user(Owner::CalloutAuth, subjects::callout_permissions()),
+            callout_issuer => keys.public(Owner::CalloutIssuer),
+            callout_xkey => keys.public(Owner::CalloutXkey),
+            chat_payload => limits::CHAT_PAYLOAD_BYTES,
+            chat_connections => limits::CHAT_CONNECTIONS,
+            chat_subscriptions => limits::CHAT_SUBSCRIPTIONS,
             roles => roles.to_vec(),
             streams => exports(true),
             services => exports(false),
@@ -129,6 +136,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
         written.map_err(Into::into)
     });
     environment.add_template(SINGLE, include_str!("../templates/single.conf"))?;
+    environment.add_template("user.conf", include_str!("../templates/user.conf"))?;
     Ok(environment)
 }
 

@@ -12,4 +12,4 @@ pub mod ports;
 pub use binary::NatsServer;
 pub use config::SingleServer;
 pub use error::Error;
-pub use keys::Keys;
+pub use keys::{Keys, Owner};

@@ -52,6 +52,17 @@ impl Credential {
     }
 }
 
+/// What a caller presented, unchecked: a session token, a signature, or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// `Authorization: Bearer`; see [`crate::session`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// `X-KEZ-Auth`, or `?auth=` on a stream. Beside a token, it is the session key's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Credential>,
+}
+
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -17,6 +17,8 @@ pub const NATS_SUBJECT: &str = "Nats-Subject";
 pub const NATS_NUM_PENDING: &str = "Nats-Num-Pending";
 /// JetStream appends only if this is the stream's last sequence.
 pub const NATS_EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
+/// The session token of an HTTP sender, from the gateway to the fan-out.
+pub const KEZ_SESSION: &str = "Kez-Session";
 /// Error text of a NATS service (ADR-32): `<code>: <detail>`.
 pub const NATS_SERVICE_ERROR: &str = "Nats-Service-Error";
 /// The signature of an HTTP request: `<unix seconds>:<128 hex>`.

@@ -17,6 +17,12 @@ pub const PAGE_MAX: usize = 500;
 pub const PAGE_BYTES: usize = 760 * 1024;
 /// `max_payload` of the services' NATS account.
 pub const NATS_PAYLOAD_BYTES: usize = 1024 * 1024;
+/// `max_payload` of the users' NATS account: the largest envelope, and what a send adds to it.
+pub const CHAT_PAYLOAD_BYTES: usize = 300 * 1024;
+/// Subscriptions of one user's connection: its inbox, its replies, and some to spare.
+pub const CHAT_SUBSCRIPTIONS: u32 = 16;
+/// Connections of users to one nats-server.
+pub const CHAT_CONNECTIONS: u32 = 10_000;
 /// Handles in one `heads` request, at most.
 pub const HEADS_MAX: usize = 500;
 
@@ -26,6 +32,16 @@ pub const REGISTRATION_SKEW_SECS: i64 = 300;
 pub const REQUEST_SKEW_SECS: i64 = 60;
 /// How long the signature that opened a stream lets the gateway repair that stream's gaps; streams end before.
 pub const STREAM_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+/// A session token is good for so long; then it is renewed.
+pub const SESSION_TOKEN: Duration = Duration::from_secs(15 * 60);
+/// A session lasts so long, at most. Configurable.
+pub const SESSION: Duration = Duration::from_secs(24 * 3600);
+/// A user's connection to NATS lasts so long, ± a tenth; then the client logs in again. Configurable.
+pub const NATS_LOGIN: Duration = Duration::from_secs(3600);
+/// Connections to NATS that one key may have at once. Configurable.
+pub const NATS_CONNECTIONS_PER_KEY: u32 = 16;
+/// Messages that one sender may send per minute, by session token or over NATS. Configurable.
+pub const SENDER_MESSAGES_PER_MINUTE: u32 = 240;
 /// A visible ping on an idle SSE stream.
 pub const SSE_PING: Duration = Duration::from_secs(15);
 

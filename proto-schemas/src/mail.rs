@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{Handle, Timestamp, auth::Credential};
+use crate::{Handle, Timestamp, auth::Caller};
 
 /// Body of `POST /v1/messages` and of `kez.fanout.send`. Borrowed: an envelope isn't copied on its way.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,6 +51,30 @@ pub struct Page<M = Message> {
     pub next: Option<u64>,
     /// Sequences count within an epoch; after a restore it is another one, and readers start over.
     pub epoch: String,
+    /// The `seq` of the inbox's newest message, 0 for an empty one, where a request over NATS asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<u64>,
+}
+
+/// Request of `kez.chat.history.<handle>`: a client's own page of mail over NATS, answered by a [`Page`]. An empty request is one with all defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientHistory {
+    /// Only messages with a higher `seq`; 0 if absent.
+    #[serde(default)]
+    pub since: u64,
+    /// 1 to 500; 100 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Also tell the inbox's newest `seq`, read from the stream's leader: who is there has missed nothing that was acknowledged before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub head: bool,
+}
+
+/// Request of `kez.chat.ack.<handle>`: deletes mail up to and including `through`, answered by [`Purged`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientAck {
+    /// The last `seq` to delete.
+    pub through: u64,
 }
 
 /// Request of `kez.fanout.history`: messages with `seq` above `since`.
@@ -70,10 +94,10 @@ pub struct History {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadAuth {
-    /// Signed for this page ([`crate::auth::poll_text`]).
-    Poll(Option<Credential>),
-    /// Signed when the stream was opened ([`crate::auth::stream_text`]); good for repairing that stream during its lifetime.
-    Stream(Option<Credential>),
+    /// For this page: a session token, or signed with [`crate::auth::poll_text`].
+    Poll(Caller),
+    /// For a stream when it was opened: a session token, or signed with [`crate::auth::stream_text`]. Good for repairing that stream during its lifetime.
+    Stream(Caller),
 }
 
 /// Request of `kez.fanout.open`: verify a stream's reader, and give the first page behind `since`.
@@ -86,8 +110,8 @@ pub struct Open {
     /// The epoch that the cursor is of, where the reader knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<String>,
-    /// Who asks: signed with [`crate::auth::stream_text`].
-    pub auth: Option<Credential>,
+    /// Who asks: a session token, or signed with [`crate::auth::stream_text`].
+    pub auth: Caller,
 }
 
 /// Answer to [`Open`].
@@ -121,8 +145,9 @@ pub struct Ack {
     pub handle: String,
     /// Path and query exactly as the caller sent and signed them; `through` is read from here.
     pub target: String,
-    /// Signed with [`crate::auth::request_text`] over `DELETE`, the target and no body.
-    pub auth: Option<Credential>,
+    /// Signed with [`crate::auth::request_text`] over `DELETE`, the target and no body: by the primary or, beside its token, by the session key. A token
+    /// alone doesn't delete.
+    pub auth: Caller,
 }
 
 /// Answer to [`Ack`].

@@ -163,6 +163,17 @@ pub struct ByPrimary {
     pub primary: String,
 }
 
+/// Request of `kez.chat.lookup`: exactly one of the two, answered by a [`Record`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientLookup {
+    /// A handle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// Or a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
+}
+
 /// The state of a small log in memory.
 #[cfg(test)]
 #[derive(Default)]

@@ -29,6 +29,27 @@ pub struct ServerInfo {
     pub limits: MailLimits,
     /// What it can do, by name; unknown names are to be ignored.
     pub features: Vec<String>,
+    /// Where clients reach its NATS; absent where they don't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats: Option<NatsAddresses>,
+}
+
+/// Where clients reach a server's NATS with a registered key or a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NatsAddresses {
+    /// `nats://` or `tls://`, for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `ws://` or `wss://`, for browsers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket_url: Option<String>,
+}
+
+/// Answer of `kez.auth.describe`: names for [`ServerInfo::features`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuthDescription {
+    /// `session`; `nats`; `nats-plain-nonce` where stock clients' signature of the bare nonce is taken.
+    pub features: Vec<String>,
 }
 
 /// The limits of mail.

@@ -1,7 +1,7 @@
 //! Every NATS subject: who uses it, how it is built, and what each role may do. Nothing formats or parses a subject elsewhere;
 //! `nats/SUBJECTS.md` is generated from here.
 
-use crate::{Handle, partition};
+use crate::{Handle, Primary, partition};
 
 /// `kez.registry.register`: a registration envelope → [`crate::registry::Record`].
 pub const REGISTRY_REGISTER: &str = "kez.registry.register";
@@ -26,6 +26,40 @@ pub const FANOUT_HEADS: &str = "kez.fanout.heads";
 /// `kez.fanout.ack`: [`crate::mail::Ack`] → [`crate::mail::Purged`].
 pub const FANOUT_ACK: &str = "kez.fanout.ack";
 
+/// `kez.auth.session`: a session envelope → [`crate::session::Session`].
+pub const AUTH_SESSION: &str = "kez.auth.session";
+/// `kez.auth.renew`: [`crate::session::Renew`] → [`crate::session::Session`].
+pub const AUTH_RENEW: &str = "kez.auth.renew";
+/// `kez.auth.jwks`: nothing → [`crate::session::Jwks`].
+pub const AUTH_JWKS: &str = "kez.auth.jwks";
+/// `kez.auth.describe`: nothing → [`crate::server::AuthDescription`].
+pub const AUTH_DESCRIBE: &str = "kez.auth.describe";
+
+/// A client sends as the handle in the subject: [`crate::mail::Send`] → [`crate::mail::Sent`].
+pub const CLIENT_SEND: &str = "kez.chat.send.*";
+/// A client reads its own mail: [`crate::mail::ClientHistory`] → [`crate::mail::Page`].
+pub const CLIENT_HISTORY: &str = "kez.chat.history.*";
+/// A client deletes its own mail: [`crate::mail::ClientAck`] → [`crate::mail::Purged`].
+pub const CLIENT_ACK: &str = "kez.chat.ack.*";
+/// A client looks a handle or a key up: [`crate::registry::ClientLookup`] → [`crate::registry::Record`].
+pub const CLIENT_LOOKUP: &str = "kez.chat.lookup";
+
+/// Where nats-server asks who may come in (ADR-26), in the account `AUTH`.
+pub const AUTH_REQUEST: &str = "$SYS.REQ.USER.AUTH";
+/// Where the auth callouts tell each other that they live, in the account `AUTH`.
+pub const CALLOUT_PULSE: &str = "callout.pulse";
+/// A connection of a user began, told in the account `SYS`.
+pub const CHAT_CONNECTED: &str = "$SYS.ACCOUNT.CHAT.CONNECT";
+/// A connection of a user ended, told in the account `SYS`.
+pub const CHAT_DISCONNECTED: &str = "$SYS.ACCOUNT.CHAT.DISCONNECT";
+/// Every nats-server's list of its connections, asked in the account `SYS`.
+pub const CONNECTIONS: &str = "$SYS.REQ.SERVER.PING.CONNZ";
+
+/// Ends one connection of a nats-server, asked in the account `SYS`.
+pub fn kick(server_id: &str) -> String {
+    format!("$SYS.REQ.SERVER.{server_id}.KICK")
+}
+
 /// The registry's stream.
 pub const REGISTRY_STREAM: &str = "KEZ_REGISTRY";
 /// The store subjects of all partitions.
@@ -38,6 +72,64 @@ const INBOX: &str = "kez.chat.inbox.";
 /// The live push of one inbox: `kez.chat.inbox.<handle>`.
 pub fn inbox(handle: &Handle) -> String {
     format!("{INBOX}{handle}")
+}
+
+/// Where `handle`'s own client sends.
+pub fn client_send(handle: &Handle) -> String {
+    CLIENT_SEND.replace('*', handle.as_str())
+}
+
+/// Where `handle`'s own client reads its mail.
+pub fn client_history(handle: &Handle) -> String {
+    CLIENT_HISTORY.replace('*', handle.as_str())
+}
+
+/// Where `handle`'s own client deletes its mail.
+pub fn client_ack(handle: &Handle) -> String {
+    CLIENT_ACK.replace('*', handle.as_str())
+}
+
+/// The handle at the end of a client's subject, which the client's permissions prove to be its own.
+pub fn client_of(subject: &str) -> Option<Handle> {
+    subject.rsplit('.').next()?.parse().ok()
+}
+
+/// Prefix of the reply inboxes of a person's clients, so that nobody else can read the answers: `kez.inbox.<64 hex>`.
+pub fn client_inbox_prefix(primary: &Primary) -> String {
+    format!("kez.inbox.{}", primary.hex())
+}
+
+/// What a person's own client may do in the account `CHAT`, and nothing else.
+pub fn client_permissions(handle: &Handle, primary: &Primary) -> Permissions {
+    Permissions {
+        publish: vec![
+            client_send(handle),
+            client_history(handle),
+            client_ack(handle),
+            CLIENT_LOOKUP.to_owned(),
+        ],
+        subscribe: vec![inbox(handle), format!("{}.>", client_inbox_prefix(primary))],
+        allow_responses: false,
+    }
+}
+
+/// What the auth callout may do in the account `AUTH`.
+pub fn callout_permissions() -> Permissions {
+    Permissions {
+        publish: vec![CALLOUT_PULSE.to_owned()],
+        subscribe: [AUTH_REQUEST, CALLOUT_PULSE].map(String::from).to_vec(),
+        allow_responses: true,
+    }
+}
+
+/// What the auth callout may do in the account `SYS`: see who is connected, and end a connection.
+pub fn callout_system_permissions() -> Permissions {
+    let inbox = format!("{}.>", Role::AuthCallout.inbox_prefix());
+    Permissions {
+        publish: vec![CONNECTIONS.to_owned(), kick("*")],
+        subscribe: vec![inbox, CHAT_CONNECTED.to_owned(), CHAT_DISCONNECTED.to_owned()],
+        allow_responses: false,
+    }
 }
 
 /// Where one inbox is stored: `kez.store.inbox.<p>.<handle>`.
@@ -75,11 +167,13 @@ pub enum Role {
     Fanout,
     /// `kez-gateway`
     Gateway,
+    /// `kez-auth-callout`, which has users in the accounts `AUTH` and `SYS` too
+    AuthCallout,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Role; 3] = [Role::Registry, Role::Fanout, Role::Gateway];
+    pub const ALL: [Role; 4] = [Role::Registry, Role::Fanout, Role::Gateway, Role::AuthCallout];
 
     /// The role's short name: its key file, its inbox prefix, its connection name.
     pub fn name(self) -> &'static str {
@@ -87,6 +181,7 @@ impl Role {
             Role::Registry => "registry",
             Role::Fanout => "fanout",
             Role::Gateway => "gateway",
+            Role::AuthCallout => "auth-callout",
         }
     }
 
@@ -107,6 +202,7 @@ impl Role {
                     REGISTRY_LOOKUP,
                     REGISTRY_BY_PRIMARY,
                     REGISTRY_CHANGED,
+                    CLIENT_LOOKUP,
                     "$SRV.>",
                 ]));
                 publish.extend(owned(&[REGISTRY_LOG]));
@@ -123,10 +219,13 @@ impl Role {
                     FANOUT_HISTORY,
                     FANOUT_HEADS,
                     FANOUT_ACK,
+                    CLIENT_SEND,
+                    CLIENT_HISTORY,
+                    CLIENT_ACK,
                     REGISTRY_CHANGED,
                     "$SRV.>",
                 ]));
-                publish.extend(owned(&[REGISTRY_LOOKUP, STORE_WILDCARD]));
+                publish.extend(owned(&[REGISTRY_LOOKUP, AUTH_JWKS, STORE_WILDCARD]));
                 publish.push(format!("$JS.API.STREAM.INFO.{REGISTRY_STREAM}"));
                 for p in 0..partitions {
                     let stream = inbox_stream(p);
@@ -149,7 +248,22 @@ impl Role {
                     FANOUT_HISTORY,
                     FANOUT_HEADS,
                     FANOUT_ACK,
+                    AUTH_SESSION,
+                    AUTH_RENEW,
+                    AUTH_JWKS,
+                    AUTH_DESCRIBE,
                 ]));
+            }
+            Role::AuthCallout => {
+                subscribe.extend(owned(&[
+                    AUTH_SESSION,
+                    AUTH_RENEW,
+                    AUTH_JWKS,
+                    AUTH_DESCRIBE,
+                    REGISTRY_CHANGED,
+                    "$SRV.>",
+                ]));
+                publish.extend(owned(&[REGISTRY_LOOKUP, REGISTRY_BY_PRIMARY]));
             }
         }
         // Answers go to the reply subject of a request only, never by a wide publish grant.
@@ -171,10 +285,10 @@ pub struct Permissions {
 /// What of the services' account the users' account reaches: `(subject, is_stream)`, the client side of the system.
 pub const CLIENT_EXPORTS: &[(&str, bool)] = &[
     ("kez.chat.inbox.*", true),
-    ("kez.chat.send.*", false),
-    ("kez.chat.history.*", false),
-    ("kez.chat.ack.*", false),
-    ("kez.chat.lookup", false),
+    (CLIENT_SEND, false),
+    (CLIENT_HISTORY, false),
+    (CLIENT_ACK, false),
+    (CLIENT_LOOKUP, false),
 ];
 
 /// A line of `nats/SUBJECTS.md`.
@@ -200,13 +314,13 @@ pub const TABLE: &[SubjectDoc] = &[
     },
     SubjectDoc {
         subject: REGISTRY_LOOKUP,
-        from: "gateway, fanout",
+        from: "gateway, fanout, auth-callout",
         to: "registry (queue)",
         carries: "`Lookup` → `Record`",
     },
     SubjectDoc {
         subject: REGISTRY_BY_PRIMARY,
-        from: "gateway",
+        from: "gateway, auth-callout",
         to: "registry (queue)",
         carries: "`ByPrimary` → `Record`",
     },
@@ -219,7 +333,7 @@ pub const TABLE: &[SubjectDoc] = &[
     SubjectDoc {
         subject: REGISTRY_CHANGED,
         from: "stream `KEZ_REGISTRY`",
-        to: "fanout, registry",
+        to: "fanout, registry, auth-callout",
         carries: "each `Entry`, after commit",
     },
     SubjectDoc {
@@ -246,6 +360,30 @@ pub const TABLE: &[SubjectDoc] = &[
     },
     SubjectDoc { subject: FANOUT_ACK, from: "gateway", to: "fanout (queue)", carries: "`Ack` → `Purged`" },
     SubjectDoc {
+        subject: AUTH_SESSION,
+        from: "gateway",
+        to: "auth-callout (queue)",
+        carries: "session envelope → `Session`",
+    },
+    SubjectDoc {
+        subject: AUTH_RENEW,
+        from: "gateway",
+        to: "auth-callout (queue)",
+        carries: "`Renew` → `Session`",
+    },
+    SubjectDoc {
+        subject: AUTH_JWKS,
+        from: "gateway, fanout",
+        to: "auth-callout (queue)",
+        carries: "nothing → `Jwks`",
+    },
+    SubjectDoc {
+        subject: AUTH_DESCRIBE,
+        from: "gateway",
+        to: "auth-callout (queue)",
+        carries: "nothing → `AuthDescription`",
+    },
+    SubjectDoc {
         subject: "kez.store.inbox.<p>.<handle>",
         from: "fanout",
         to: "stream `KEZ_INBOX_<p>`",
@@ -254,8 +392,38 @@ pub const TABLE: &[SubjectDoc] = &[
     SubjectDoc {
         subject: "kez.chat.inbox.<handle>",
         from: "stream `KEZ_INBOX_<p>`",
-        to: "gateway",
+        to: "gateway, the recipient's clients",
         carries: "the same, after commit: the live push",
+    },
+    SubjectDoc {
+        subject: "kez.chat.send.<handle>",
+        from: "the handle's clients",
+        to: "fanout (queue)",
+        carries: "`Send` → `Sent`",
+    },
+    SubjectDoc {
+        subject: "kez.chat.history.<handle>",
+        from: "the handle's clients",
+        to: "fanout (queue)",
+        carries: "`ClientHistory` → `Page`",
+    },
+    SubjectDoc {
+        subject: "kez.chat.ack.<handle>",
+        from: "the handle's clients",
+        to: "fanout (queue)",
+        carries: "`ClientAck` → `Purged`",
+    },
+    SubjectDoc {
+        subject: CLIENT_LOOKUP,
+        from: "any client",
+        to: "registry (queue)",
+        carries: "`ClientLookup` → `Record`",
+    },
+    SubjectDoc {
+        subject: "kez.inbox.<primary's hex>.>",
+        from: "who answers a client",
+        to: "the client",
+        carries: "answers",
     },
 ];
 
@@ -265,11 +433,16 @@ mod tests {
 
     #[test]
     fn no_role_has_an_empty_list_or_a_wide_grant() {
-        for role in Role::ALL {
-            let p = role.permissions(16);
+        let alice = ("alice".parse().unwrap(), crate::primary::EXAMPLE.parse().unwrap());
+        let users =
+            [client_permissions(&alice.0, &alice.1), callout_permissions(), callout_system_permissions()];
+        let named = users.into_iter().map(|p| ("user".to_owned(), p));
+        for (role, p) in
+            Role::ALL.map(|role| (format!("{role:?}"), role.permissions(16))).into_iter().chain(named)
+        {
             assert!(
                 !p.publish.is_empty() && !p.subscribe.is_empty(),
-                "{role:?}: an empty list allows everything"
+                "{role}: an empty list allows everything"
             );
             for subject in p.publish.iter().chain(&p.subscribe) {
                 let wide = [
@@ -284,7 +457,7 @@ mod tests {
                     "kez.chat.>",
                     "kez.store.>",
                 ];
-                assert!(!wide.contains(&subject.as_str()), "{role:?} may use {subject}");
+                assert!(!wide.contains(&subject.as_str()), "{role} may use {subject}");
             }
             let unique: std::collections::HashSet<_> = p.publish.iter().collect();
             assert_eq!(unique.len(), p.publish.len());

@@ -10,6 +10,8 @@ use crate::{Code, Handle, ServerName, registry::Record};
 pub const JRD_JSON: &str = "application/jrd+json";
 /// Link relation of the record on this server.
 pub const REL_SELF: &str = "self";
+/// Link relation of what the server tells of itself (`GET /v1/server`): its limits, its features, and where its NATS is.
+pub const REL_SERVER: &str = "https://kez.lat/rel/server";
 /// Link relation of the key's identity log.
 pub const REL_SIGCHAIN: &str = "https://kez.lat/rel/sigchain";
 /// Property that holds the primary key.
@@ -97,6 +99,7 @@ impl Jrd {
         let mut links = vec![
             link(REL_SELF, format!("{public_url}/v1/u/{}", record.handle)),
             link(REL_SIGCHAIN, record.sigchain_url.clone()),
+            link(REL_SERVER, format!("{public_url}/v1/server")),
         ];
         links.retain(|l| rels.is_empty() || rels.contains(&l.rel));
         Self {

@@ -100,7 +100,7 @@ impl Nats {
 
     /// How many subscriptions of the services there are to this very subject.
     pub async fn subscribers(&self, subject: &str) -> usize {
-        let system = self.connect(&self.keys.sys_seed_file(), "_INBOX").await;
+        let system = self.connect(&self.keys.seed_file(kez_nats::Owner::System), "_INBOX").await;
         let request = json!({"acc": "KEZ", "subscriptions": true, "limit": 100_000}).to_string();
         let answer = system.request("$SYS.REQ.SERVER.PING.SUBSZ", request.into()).await.unwrap();
         let answer: Value = serde_json::from_slice(&answer.payload).unwrap();

@@ -1,6 +1,7 @@
 use std::fs;
 
 use async_nats::{ConnectErrorKind, ConnectOptions};
+use kez_nats::Owner;
 use kez_proto::subjects::{self, Role};
 use tokio::time::timeout;
 
@@ -73,7 +74,7 @@ async fn a_service_answers_each_request_once_and_nobody_else() {
 #[tokio::test]
 async fn the_operator_asks_the_system_account() {
     let server = Server::start().await;
-    let seed = fs::read_to_string(server.keys.sys_seed_file()).unwrap();
+    let seed = fs::read_to_string(server.keys.seed_file(Owner::System)).unwrap();
     let sys = server.user(&seed, "_INBOX").await;
     let answer =
         timeout(DEADLINE, sys.client.request("$SYS.REQ.SERVER.PING.VARZ", "".into())).await.unwrap().unwrap();

@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use kez_nats::{Error, Keys};
+use kez_nats::{Error, Keys, Owner};
 use kez_proto::subjects::Role;
 
 fn mode(path: &Path) -> u32 {
@@ -38,7 +38,7 @@ fn made_once_and_kept_to_themselves() {
         );
     }
     let publics = |k: &Keys| {
-        [k.public(Role::Registry), k.public(Role::Fanout), k.public(Role::Gateway), k.sys_public()]
+        [k.public(Role::Registry), k.public(Role::Fanout), k.public(Role::Gateway), k.public(Owner::System)]
             .map(str::to_owned)
     };
     assert_eq!(publics(&Keys::load_or_create(&dir).unwrap()), publics(&keys));
@@ -52,7 +52,7 @@ fn all_who_make_them_at_once_get_the_same() {
     let dir = dir.path().join("keys");
     let made = thread::scope(|scope| {
         let makers: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| Keys::load_or_create(&dir).unwrap().sys_public().to_owned()))
+            .map(|_| scope.spawn(|| Keys::load_or_create(&dir).unwrap().public(Owner::System).to_owned()))
             .collect();
         makers.into_iter().map(|m| m.join().unwrap()).collect::<std::collections::HashSet<_>>()
     });
@@ -78,14 +78,15 @@ fn what_others_can_read_or_change_is_refused() {
 fn a_file_that_holds_no_user_seed_is_refused_and_kept() {
     let dir = tempfile::tempdir().unwrap();
     let keys = Keys::load_or_create(dir.path()).unwrap();
-    let file = keys.sys_seed_file();
+    let file = keys.seed_file(Owner::System);
     let account = nkeys::KeyPair::new_account().seed().unwrap();
     let seed = fs::read_to_string(&file).unwrap();
-    for bad in ["", "\n", "SUX", keys.sys_public(), &account, &seed.to_lowercase(), &seed.repeat(2)] {
+    for bad in ["", "\n", "SUX", keys.public(Owner::System), &account, &seed.to_lowercase(), &seed.repeat(2)]
+    {
         fs::write(&file, bad).unwrap();
         assert!(problem(dir.path()).contains("isn't the seed of a NATS user"), "{bad}");
         assert_eq!(fs::read_to_string(&file).unwrap(), bad);
     }
     fs::write(&file, seed.trim_end()).unwrap();
-    assert_eq!(Keys::load_or_create(dir.path()).unwrap().sys_public(), keys.sys_public());
+    assert_eq!(Keys::load_or_create(dir.path()).unwrap().public(Owner::System), keys.public(Owner::System));
 }

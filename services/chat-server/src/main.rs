@@ -76,7 +76,8 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
     let store = async {
         if let Some(child) = &child {
             let gate = life.ready.gate("message-store");
-            let sys = NatsArgs { nats_url: urls.clone(), nats_nkey: Some(keys.sys_seed_file()) };
+            let sys =
+                NatsArgs { nats_url: urls.clone(), nats_nkey: Some(keys.seed_file(kez_nats::Owner::System)) };
             let nats = Nats::connect(&sys, "system", "_INBOX", 64, &life).await?;
             disk::watch(nats, &data, &child.restart(), gate, &life).await;
         }

@@ -13,7 +13,7 @@ use crate::{Fanout, now};
 pub async fn ack(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> {
     let Ack { handle, target, auth } = decode(&payload)?;
     let (handle, primary) = fanout.recipients.key(&handle).await?;
-    let credential = auth.ok_or(Code::AuthRequired)?;
+    let credential = auth.signature.ok_or(Code::AuthRequired)?;
     let through = through(&target, handle.as_str())?;
     let server = &fanout.deployment.server;
     credential.verify(&primary, now(), REQUEST_SKEW_SECS, |ts| {

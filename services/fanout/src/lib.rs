@@ -47,9 +47,9 @@ pub async fn run(config: Config, nats: &NatsArgs, life: Life, drain: Duration) -
         ($subject:expr, $handler:expr) => {{
             let fanout = fanout.clone();
             service
-                .endpoint($subject, move |payload| {
+                .endpoint($subject, move |call: service::Call| {
                     let fanout = fanout.clone();
-                    async move { $handler(&fanout, payload).await }
+                    async move { $handler(&fanout, call.payload).await }
                 })
                 .await?;
         }};

@@ -5,7 +5,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use kez_kit::service::{decode, encode};
 use kez_proto::{
     Code, Handle, Primary, Problem, auth,
-    auth::Credential,
+    auth::Caller,
     limits::{HEADS_MAX, PAGE_DEFAULT, PAGE_MAX, REQUEST_SKEW_SECS, STREAM_LIFETIME},
     mail::{Heads, HeadsAnswer, History, Open, ReadAuth},
 };
@@ -33,13 +33,13 @@ pub async fn history(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> 
     let History { handle, since, limit, auth } = decode(&payload)?;
     let (handle, primary) = fanout.recipients.key(&handle).await?;
     match auth {
-        ReadAuth::Poll(credential) => {
-            let credential = credential.ok_or(Code::AuthRequired)?;
+        ReadAuth::Poll(caller) => {
+            let credential = caller.signature.ok_or(Code::AuthRequired)?;
             credential
                 .verify(&primary, now(), REQUEST_SKEW_SECS, |ts| auth::poll_text(&handle, since, ts))?;
         }
-        ReadAuth::Stream(credential) => {
-            verify_stream(&handle, &primary, credential, STREAM_LIFETIME.as_secs() as i64)?
+        ReadAuth::Stream(caller) => {
+            verify_stream(&handle, &primary, caller, STREAM_LIFETIME.as_secs() as i64)?
         }
     }
     let limit = match limit {
@@ -51,13 +51,8 @@ pub async fn history(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> 
     Ok(answer.into())
 }
 
-fn verify_stream(
-    handle: &Handle,
-    primary: &Primary,
-    credential: Option<Credential>,
-    max_age: i64,
-) -> Result<(), Problem> {
-    let credential = credential.ok_or(Code::AuthRequired)?;
+fn verify_stream(handle: &Handle, primary: &Primary, caller: Caller, max_age: i64) -> Result<(), Problem> {
+    let credential = caller.signature.ok_or(Code::AuthRequired)?;
     Ok(credential.verify(primary, now(), max_age, |ts| auth::stream_text(handle, ts))?)
 }
 

@@ -239,7 +239,10 @@ pub fn write_page(out: &mut Vec<u8>, page: &Page, epoch: &str) -> Result<(), Pro
     });
     let messages = messages.collect::<Result<Vec<_>, serde_json::Error>>();
     let written = messages.and_then(|messages| {
-        serde_json::to_writer(out, &mail::Page { messages, next: page.next, epoch: epoch.to_owned() })
+        serde_json::to_writer(
+            out,
+            &mail::Page { messages, next: page.next, epoch: epoch.to_owned(), head: None },
+        )
     });
     written.map_err(|e| Problem::new(Code::Internal, format!("a stored message isn't JSON: {e}")))
 }

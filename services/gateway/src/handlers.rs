@@ -11,7 +11,7 @@ use axum::{
 };
 use kez_proto::{
     Code,
-    auth::Credential,
+    auth::{Caller, Credential},
     headers::X_KEZ_AUTH,
     limits, mail,
     registry::{ByPrimary, Lookup, Record},
@@ -55,7 +55,14 @@ pub async fn server(State(gateway): Gate) -> Result<Json<ServerInfo>, Refusal> {
     let Description { server, epoch, limits } =
         serde_json::from_slice(&answer).map_err(|_| Code::Internal)?;
     let features = ["register", "webfinger", "inbox", "sse"].map(String::from).to_vec();
-    Ok(Json(ServerInfo { name: server, version: env!("CARGO_PKG_VERSION").into(), epoch, limits, features }))
+    Ok(Json(ServerInfo {
+        name: server,
+        version: env!("CARGO_PKG_VERSION").into(),
+        epoch,
+        limits,
+        features,
+        nats: None,
+    }))
 }
 
 pub async fn register(State(gateway): Gate, request: Body) -> Answer {
@@ -99,7 +106,7 @@ pub async fn inbox(
         Some(n @ 1..) => usize::try_from(n).unwrap_or(limits::PAGE_MAX).min(limits::PAGE_MAX),
         Some(0) => return Err(Code::InvalidParameter.into()),
     };
-    let auth = mail::ReadAuth::Poll(credential(&headers)?);
+    let auth = mail::ReadAuth::Poll(caller(&headers)?);
     Ok(json(
         StatusCode::OK,
         gateway.ask_json(subjects::FANOUT_HISTORY, &mail::History { handle, since, limit, auth }).await?,
@@ -108,15 +115,20 @@ pub async fn inbox(
 
 pub async fn delete(State(gateway): Gate, Name(handle): Name, uri: Uri, headers: HeaderMap) -> Answer {
     let target = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-    let auth = credential(&headers)?;
+    let auth = caller(&headers)?;
     Ok(json(
         StatusCode::OK,
         gateway.ask_json(subjects::FANOUT_ACK, &mail::Ack { handle, target, auth }).await?,
     ))
 }
 
+/// What the caller presents in headers, as it is.
+pub fn caller(headers: &HeaderMap) -> Result<Caller, Code> {
+    Ok(Caller { token: None, signature: credential(headers)? })
+}
+
 /// The caller's signature from the header, as it is.
-pub fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Code> {
+fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Code> {
     let value = headers.get(X_KEZ_AUTH);
     value.map(|v| v.to_str().map(|v| Credential(v.to_owned())).map_err(|_| Code::MalformedAuth)).transpose()
 }

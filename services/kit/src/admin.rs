@@ -17,6 +17,11 @@ pub struct AdminArgs {
 
 /// Starts the listener and announces its address as `admin`.
 pub fn start(args: &AdminArgs, life: &Life) -> Result<(), Failure> {
+    start_with(args, life, Router::new())
+}
+
+/// The same with more routes, for those that only operators may reach.
+pub fn start_with(args: &AdminArgs, life: &Life, more: Router) -> Result<(), Failure> {
     let listener = http::bind(args.admin_bind, "--admin-bind")?;
     let addr = listener.local_addr().map_err(Failure::internal)?;
     life.announce("admin", addr.to_string());
@@ -26,7 +31,7 @@ pub fn start(args: &AdminArgs, life: &Life) -> Result<(), Failure> {
         let status = if ready.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         (status, Json(ready.gates()))
     };
-    let router = Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(readyz));
+    let router = more.route("/livez", get(|| async { "ok\n" })).route("/readyz", get(readyz));
     let closed = life.closed.clone();
     task::spawn("admin", async move {
         if let Err(failure) = http::serve(listener, router, closed, Duration::ZERO).await {

@@ -2,7 +2,10 @@
 
 use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
-use async_nats::service::{Request, Service as NatsService, ServiceExt};
+use async_nats::{
+    HeaderMap, Subject,
+    service::{Request, Service as NatsService, ServiceExt},
+};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use kez_proto::{Code, Problem};
@@ -11,7 +14,18 @@ use tokio_util::task::TaskTracker;
 use crate::{Failure, Nats, task};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Bytes, Problem>> + Send>>;
-type Handler = Arc<dyn Fn(Bytes) -> Answer + Send + Sync>;
+type Handler = Arc<dyn Fn(Call) -> Answer + Send + Sync>;
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The very subject, also where the endpoint has a wildcard.
+    pub subject: Subject,
+    /// The caller's headers; on a subject that clients may use, a client's, and so to be passed on nowhere.
+    pub headers: Option<HeaderMap>,
+    /// The body.
+    pub payload: Bytes,
+}
 
 /// Requests in one endpoint's hands at once; more wait in the subscription.
 const CONCURRENCY: usize = 4096;
@@ -40,14 +54,15 @@ impl Service {
     pub async fn endpoint<F>(
         &self,
         subject: &'static str,
-        handler: impl Fn(Bytes) -> F + Send + Sync + 'static,
+        handler: impl Fn(Call) -> F + Send + Sync + 'static,
     ) -> Result<(), Failure>
     where
         F: Future<Output = Result<Bytes, Problem>> + Send + 'static,
     {
-        let endpoint = self.service.endpoint_builder().name(subject.replace('.', "-")).add(subject).await;
+        let name = subject.trim_end_matches(".*").replace('.', "-");
+        let endpoint = self.service.endpoint_builder().name(name).add(subject).await;
         let endpoint = endpoint.map_err(|e| Failure::internal(format_args!("can't serve {subject}: {e}")))?;
-        let handler: Handler = Arc::new(move |payload| Box::pin(handler(payload)));
+        let handler: Handler = Arc::new(move |call| Box::pin(handler(call)));
         let requests = self.requests.clone();
         let serving = async move {
             endpoint
@@ -83,7 +98,13 @@ impl Service {
 }
 
 async fn answer(request: Request, subject: &'static str, handler: Handler) {
-    let outcome = AssertUnwindSafe(handler(request.message.payload.clone())).catch_unwind().await;
+    let message = &request.message;
+    let call = Call {
+        subject: message.subject.clone(),
+        headers: message.headers.clone(),
+        payload: message.payload.clone(),
+    };
+    let outcome = AssertUnwindSafe(handler(call)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| {
         tracing::error!(subject, "a request handler panicked");
         Err(Code::Internal.into())

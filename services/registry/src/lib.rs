@@ -100,9 +100,11 @@ async fn serve(nats: &Nats, desk: Desk) -> Result<Service, Failure> {
     let service =
         Service::start(nats, "kez-registry", "binds handles to keys, and tells who has which").await?;
     let at = desk.clone();
-    service.endpoint(subjects::REGISTRY_REGISTER, move |envelope| at.clone().register(envelope)).await?;
+    service.endpoint(subjects::REGISTRY_REGISTER, move |call| at.clone().register(call.payload)).await?;
     let at = desk.clone();
-    service.endpoint(subjects::REGISTRY_LOOKUP, move |request| at.clone().lookup(request)).await?;
-    service.endpoint(subjects::REGISTRY_BY_PRIMARY, move |request| desk.clone().by_primary(request)).await?;
+    service.endpoint(subjects::REGISTRY_LOOKUP, move |call| at.clone().lookup(call.payload)).await?;
+    service
+        .endpoint(subjects::REGISTRY_BY_PRIMARY, move |call| desk.clone().by_primary(call.payload))
+        .await?;
     Ok(service)
 }

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use kez_kit::nats::header;
 use kez_proto::{
     Handle, Timestamp,
-    auth::Credential,
+    auth::Caller,
     error::Action,
     headers, limits,
     mail::{self, History, Opened, Page, ReadAuth},
@@ -35,7 +35,7 @@ const STALE_READS: u32 = 20;
 pub struct Feed {
     gateway: Arc<Gateway>,
     handle: Handle,
-    auth: Option<Credential>,
+    auth: Caller,
     live: Subscriber,
     queue: Queue,
     watch: Watch,
@@ -68,7 +68,7 @@ impl Feed {
     pub fn new(
         gateway: Arc<Gateway>,
         handle: Handle,
-        auth: Option<Credential>,
+        auth: Caller,
         live: Subscriber,
         queue: Queue,
         cursor: u64,

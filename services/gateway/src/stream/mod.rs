@@ -16,7 +16,12 @@ use axum::{
 };
 use futures_util::StreamExt;
 use kez_kit::{Life, Nats, task};
-use kez_proto::{Code, Handle, auth::Credential, limits::SSE_PING, mail, sse, subjects};
+use kez_proto::{
+    Code, Handle,
+    auth::{Caller, Credential},
+    limits::SSE_PING,
+    mail, sse, subjects,
+};
 
 use self::{feed::Feed, heads::Heads};
 use crate::{
@@ -54,7 +59,7 @@ pub async fn open(
 ) -> Result<Response, Refusal> {
     let query = query.unwrap_or_default();
     let cursor = cursor(&query, &headers)?;
-    let auth = credential(&query, &headers)?;
+    let auth = caller(&query, &headers)?;
     let handle: Handle = handle.parse()?;
     let place = gateway.rates.stream(ip)?;
 
@@ -106,7 +111,8 @@ fn cursor(query: &str, headers: &HeaderMap) -> Result<Cursor, Code> {
 }
 
 /// The header, or `?auth=` for clients that can't set one.
-fn credential(query: &str, headers: &HeaderMap) -> Result<Option<Credential>, Code> {
+fn caller(query: &str, headers: &HeaderMap) -> Result<Caller, Code> {
     let from_query = || handlers::values(query, "auth").next().map(|v| Credential(v.into_owned()));
-    Ok(handlers::credential(headers)?.or_else(from_query))
+    let caller = handlers::caller(headers)?;
+    Ok(Caller { signature: caller.signature.or_else(from_query), ..caller })
 }
