@@ -1,16 +1,23 @@
-# One verb for each job; the machine that checks every change runs `check` and `test` (.ci/run). Needs Rust (rustup), Python 3 with pip, make and a C compiler.
+# One verb for each job; the machine that checks every change runs `check` and `test` (.ci/run). Needs Rust (rustup), Python 3 with pip and venv, make and a C
+# compiler; for the tests in a browser, chromium.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up test check gen measure audit clean deny needed
+.PHONY: help up test check gen measure fuzz audit clean deny needed
 
 DENY := 0.20.2
+CARGO_FUZZ := 0.13.2
+# Inputs that `make fuzz` tries of each target.
+RUNS ?= 1000000
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # What is fetched once is kept here.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
+# Node is for the web client and for tests of clients; the server needs none.
+NODE = PATH="$$(web/get-node):$$PATH"; export PATH
+MODULES := $(patsubst %,%/node_modules/.package-lock.json,web tests/browser tests/stock)
 NATS_SERVER = KEZ_NATS_SERVER="$$(nats/get-nats-server)"; export KEZ_NATS_SERVER
 
 help:
@@ -19,6 +26,7 @@ help:
 	@echo 'make check    formatting, lints, licences and banned dependencies'
 	@echo 'make gen      write anew what is generated from proto-schemas'
 	@echo 'make measure  speed of the release build on this machine'
+	@echo 'make fuzz     throw a million inputs at each thing that reads what strangers send; RUNS=n for another number'
 	@echo 'make audit    known vulnerabilities of the dependencies (asks the network)'
 	@echo 'make clean    remove what was built, keep what was fetched'
 
@@ -27,29 +35,54 @@ up: needed
 	@$(NATS_SERVER); cargo build --release --locked -p kez-chat-server -p kez-client --bins
 	@$(NATS_SERVER); exec "$(TARGET)/release/kez-chat-server"
 
-test: needed
+test: needed $(MODULES) .tools/stock/installed
+	@$(NODE); npm --prefix web test
 	cargo build --workspace --bins --locked
-	@$(NATS_SERVER); status=0; cargo test --workspace --locked --no-fail-fast | tee "$(TARGET)/test.log" || status=$$?; \
+	@$(NATS_SERVER); $(NODE); status=0; cargo test --workspace --locked --no-fail-fast | tee "$(TARGET)/test.log" || status=$$?; \
 	awk '/^test result:/ { passed += $$4; failed += $$6; skipped += $$8 } END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$(TARGET)/test.log"; \
 	exit $$status
 
-check: needed deny
+check: needed deny web/node_modules/.package-lock.json
+	@$(NODE); npm --prefix web run check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo deny --locked check bans licenses sources
 
-gen: needed
+gen: needed web/node_modules/.package-lock.json
 	cargo run --quiet -p kez-proto --example gen
+	@$(NODE); npm --prefix web run gen
 
 measure: needed
 	cargo build --workspace --bins --release --locked
 	@$(NATS_SERVER); cargo run --release --locked -p kez-tests --example measure
+
+# On the stable compiler, and so without a sanitizer. New inputs go to target/fuzz; what is worth keeping is copied to tests/fuzz/corpus, which
+# `make test` replays.
+FUZZ = cargo fuzz run --fuzz-dir tests/fuzz --features fuzzing -s none
+fuzz: needed
+	@[ "$$(cargo fuzz --version 2>&1)" = "cargo-fuzz $(CARGO_FUZZ)" ] || cargo install --locked --root .tools --version $(CARGO_FUZZ) cargo-fuzz
+	@for target in $$(ls tests/fuzz/corpus); do \
+		mkdir -p "$(TARGET)/fuzz/$$target"; \
+		echo "== $$target: $(RUNS) inputs"; \
+		$(FUZZ) "$$target" "$(TARGET)/fuzz/$$target" "tests/fuzz/corpus/$$target" -- -runs=$(RUNS) -max_len=4096 -verbosity=0 -print_final_stats=1; \
+	done
 
 audit: needed deny
 	cargo deny --locked check advisories
 
 clean:
 	cargo clean
+
+# Exactly what the lock file says; npm notes in this file what it put there.
+%/node_modules/.package-lock.json: %/package-lock.json
+	@$(NODE); npm ci --prefix $* --no-audit --no-fund
+	@touch $@
+
+# Stock NATS clients in Python, for a test.
+.tools/stock/installed: tests/stock/requirements.txt
+	python3 -m venv .tools/stock
+	.tools/stock/bin/pip install --quiet --no-input --disable-pip-version-check -r $<
+	@touch $@
 
 deny: needed
 	@[ "$$(cargo deny --version 2>&1)" = "cargo-deny $(DENY)" ] || cargo install --locked --root .tools --version $(DENY) cargo-deny

@@ -39,7 +39,7 @@ impl Cursor {
     }
 
     /// Takes on the server's epoch. `true` if an earlier, other one was left, and the place within it with it.
-    fn enter(&mut self, epoch: &str) -> bool {
+    pub(crate) fn enter(&mut self, epoch: &str) -> bool {
         let other = self.epoch.as_deref().is_some_and(|mine| mine != epoch);
         if other {
             self.seq = 0;

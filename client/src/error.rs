@@ -28,6 +28,14 @@ pub enum Error {
         /// What was wrong.
         detail: String,
     },
+    /// The server doesn't let this key in over NATS, where it gives no reason.
+    #[error("{url} doesn't let this key in: {reason}")]
+    Denied {
+        /// The server's address.
+        url: String,
+        /// What it may be.
+        reason: String,
+    },
     /// The server's address can't be used.
     #[error("{url:?} isn't a server's URL: {detail}")]
     Address {
@@ -53,7 +61,7 @@ impl Error {
             Error::Problem(problem) => problem.code.action() == Action::Retry,
             Error::Transport { .. } => true,
             Error::Protocol { status, .. } => matches!(status, Some(408 | 425 | 429 | 502..=504)),
-            Error::Address { .. } => false,
+            Error::Denied { .. } | Error::Address { .. } => false,
         }
     }
 

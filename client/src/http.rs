@@ -1,19 +1,22 @@
 //! The public HTTP API of a home server, one method a route (see [`kez_proto::http::ROUTES`]).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::Stream;
 use kez_proto::{
-    Handle, Primary, ServerName, auth,
+    Code, Handle, Primary, Problem, ServerName, Timestamp, auth,
     envelope::Signed,
     headers::X_KEZ_AUTH,
     mail::{Page, Purged, Send, Sent},
     registry::Record,
     server::{Health, ServerInfo},
+    session::{self, SessionStart},
 };
 use reqwest::Method;
 use serde_json::value::RawValue;
 
-use crate::{Cursor, Error, Identity, transport::Transport};
+use crate::{Cursor, Error, Identity, Session, transport::Transport};
 
 /// A home server, by its URL. Clones share their connections. Each call gives up after 10 s, and 5 s for connecting; nothing is
 /// retried here.
@@ -101,6 +104,35 @@ impl Client {
         self.transport
             .call(self.transport.request(Method::DELETE, &path, &query).header(X_KEZ_AUTH, credential.0))
             .await
+    }
+
+    /// Begins a session of `identity` with a fresh key. It lasts for `lifetime`, at most [`kez_proto::limits::SESSION`]; its token for some minutes.
+    pub async fn begin_session(
+        &self,
+        identity: &Identity,
+        server: &ServerName,
+        lifetime: Duration,
+    ) -> Result<Session, Error> {
+        let refused = |e: String| self.protocol(format!("no session can be begun: {e}"));
+        let key = Identity::generate().map_err(|e| refused(e.to_string()))?;
+        let now = crate::now();
+        let ends_at = i64::try_from(lifetime.as_secs()).ok().and_then(|s| now.unix().checked_add(s));
+        let ends_at = ends_at.and_then(Timestamp::from_unix);
+        let ends_at = ends_at.ok_or_else(|| Problem::from(Code::InvalidLifetime))?;
+        let start = SessionStart::new(identity.primary(), server.clone(), key.primary().into(), now, ends_at);
+        let envelope = identity.sign_envelope(session::TAG, &start).map_err(|e| refused(e.to_string()))?;
+        let request = self.transport.request(Method::POST, "/v1/session", &[]).json(&envelope);
+        let grant = self.transport.call(request).await?;
+        Ok(Session::new(key, &start, grant))
+    }
+
+    /// Gets a new token for a session that hasn't ended; its token may have expired. Who uses the session has the new one from then on.
+    pub async fn renew_session(&self, server: &ServerName, session: &Session) -> Result<(), Error> {
+        let path = session::RENEW_PATH;
+        let credential = session.key().credential(|ts| auth::request_text(server, "POST", path, b"", ts));
+        let request = self.transport.request(Method::POST, path, &[]).bearer_auth(session.token());
+        session.renewed(self.transport.call(request.header(X_KEZ_AUTH, credential.0)).await?);
+        Ok(())
     }
 
     /// Opens the mail stream behind `cursor` and gives its bytes (Server-Sent Events). They end in an error when nothing came for 45 s.

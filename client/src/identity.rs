@@ -56,9 +56,14 @@ impl Identity {
         self.primary
     }
 
+    /// Signs these bytes: the 64 bytes of RFC 8032.
+    pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+        self.key.sign(bytes).to_bytes()
+    }
+
     /// Signs these bytes; 128 lower-case hex digits.
     pub fn sign_hex(&self, bytes: &[u8]) -> String {
-        HEXLOWER.encode(&self.key.sign(bytes).to_bytes())
+        HEXLOWER.encode(&self.sign(bytes))
     }
 
     /// Signs a request at this moment; `text` makes the signed text of the time in Unix seconds (see [`kez_proto::auth`]).

@@ -1,6 +1,8 @@
-//! Client of Kez Chat: an identity, the HTTP API of a home server, and a mail stream that heals itself. The `kez` command is made of it.
+//! Client of Kez Chat: an identity, the API of a home server over HTTP and over NATS, and a mail stream that heals itself. The `kez` command is made
+//! of it.
 //!
-//! This crate may not know NATS nor any service: it meets the server on its public HTTP API alone, in the words of `kez-proto`.
+//! This crate may not know any service, nor where NATS keeps what: it meets the server on its public HTTP API and on the client subjects alone, in
+//! the words of `kez-proto`.
 
 pub mod cursor;
 pub mod error;
@@ -9,8 +11,10 @@ pub mod http;
 pub mod identity;
 pub mod key_file;
 pub mod message;
+pub mod nats;
 pub mod progress;
 pub mod retry;
+pub mod session;
 pub mod stream;
 pub mod text;
 
@@ -22,6 +26,7 @@ pub use error::Error;
 pub use home::Home;
 pub use http::Client;
 pub use identity::Identity;
+pub use session::Session;
 pub use stream::{Event, listen};
 
 /// The present time as it stands on the wire.

@@ -28,6 +28,24 @@ pub async fn a_few_times<T, F: Future<Output = Result<T, Error>>>(
         .await
 }
 
+/// Tries for as long as the error is transient, with the delays of a stream. `again` hears of each failure that is followed by another try.
+pub async fn until_answered<T, F: Future<Output = Result<T, Error>>>(
+    mut request: impl FnMut() -> F,
+    mut again: impl FnMut(&Error, Duration),
+) -> Result<T, Error> {
+    let mut delays = Reconnect::new();
+    loop {
+        match request().await {
+            Err(error) if error.is_transient() => {
+                let delay = delays.next(error.retry_after());
+                again(&error, delay);
+                tokio::time::sleep(delay).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// Delays between the connections of a stream: doubling from `floor` to about half a minute, each with a random part, so that
 /// readers that were dropped together don't come back together. Never ends.
 pub(crate) struct Reconnect {

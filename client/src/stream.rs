@@ -1,4 +1,4 @@
-//! A mail stream that heals itself: one connection at a time, signed anew each time, always resumed behind the last message given out.
+//! A mail stream over HTTP that heals itself: one connection at a time, signed anew each time, always resumed behind the last message given out.
 
 use std::{
     sync::Arc,
@@ -45,7 +45,7 @@ pub enum Event {
 }
 
 /// A connection that lasted so long, or brought a message, was a good one.
-const GOOD: Duration = Duration::from_secs(10);
+pub(crate) const GOOD: Duration = Duration::from_secs(10);
 
 /// Keeps a stream of this inbox open behind `cursor`, until it is dropped. It ends after its only `Err`: a refusal that no later
 /// try can change (a foreign key, an unknown handle, a clock that is off), or a server that doesn't speak this protocol.

@@ -3,9 +3,11 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{Read, Write},
+    net::TcpListener,
     path::Path,
     process::{Command, Output, Stdio},
+    thread,
 };
 
 /// Port 1 of this machine: nothing listens there.
@@ -115,4 +117,42 @@ fn an_open_key_file_is_refused_with_the_remedy() {
     let output = kez(home.path(), &["inbox"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("chmod 600 "), "{}", stderr(&output));
+}
+
+/// A signature over a text of the broker's choosing could be worth something elsewhere.
+#[test]
+fn a_broker_that_asks_for_a_signature_over_something_else_gets_none() {
+    let broker = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("nats://{}", broker.local_addr().unwrap());
+    let heard = thread::spawn(move || {
+        let (mut client, _) = broker.accept().unwrap();
+        let nonce = r#"{\"kez\":\"claim\",\"revoke\":\"all\",\"seq\":1}"#;
+        let info = format!(
+            r#"INFO {{"server_id":"N","version":"2.15.1","proto":1,"max_payload":1048576,"headers":true,"auth_required":true,"nonce":"{nonce}"}}"#
+        );
+        client.write_all(format!("{info}\r\n").as_bytes()).unwrap();
+        let mut heard = vec![];
+        // It may be gone without a word.
+        let _ = client.read_to_end(&mut heard);
+        String::from_utf8(heard).unwrap()
+    });
+    let home = tempfile::tempdir().unwrap();
+    registered(home.path());
+    let output = kez(home.path(), &["listen", &format!("--nats={url}")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("nothing was signed"), "{}", stderr(&output));
+    assert_eq!(heard.join().unwrap(), "");
+}
+
+#[test]
+fn an_address_of_nats_that_cannot_be_is_wrong_usage() {
+    let home = tempfile::tempdir().unwrap();
+    registered(home.path());
+    for url in ["http://127.0.0.1:1", "127.0.0.1:1", "nats://me:pw@127.0.0.1:1", ""] {
+        let output = kez(home.path(), &["send", &format!("--nats={url}"), "bob", "hi"]);
+        assert_eq!(output.status.code(), Some(2), "{url:?}: {}", stderr(&output));
+    }
+    let away = kez(home.path(), &["send", "--nats=ws://127.0.0.1:1", "bob", "hi"]);
+    assert_eq!(away.status.code(), Some(1));
+    assert!(stderr(&away).contains("ws://127.0.0.1:1"), "{}", stderr(&away));
 }

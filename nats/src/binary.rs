@@ -54,13 +54,19 @@ impl NatsServer {
 
     /// Has nats-server read a configuration file without starting. [`Error::ConfigRefused`] with its own words if it complains.
     pub fn check(&self, conf: &Path) -> Result<(), Error> {
+        self.digest(conf).map(drop)
+    }
+
+    /// The same, and a digest of what it read: two files that mean the same have the same.
+    pub fn digest(&self, conf: &Path) -> Result<String, Error> {
         let args = [OsStr::new("-t"), OsStr::new("-c"), conf.as_os_str()];
         let output = run(&self.path, &args).map_err(Error::io("run", &self.path))?;
-        if output.status.success() {
-            return Ok(());
-        }
         let words = [output.stderr, output.stdout].concat();
-        Err(Error::ConfigRefused(String::from_utf8_lossy(&words).trim().into()))
+        let words = String::from_utf8_lossy(&words);
+        if !output.status.success() {
+            return Err(Error::ConfigRefused(words.trim().into()));
+        }
+        Ok(words.rsplit_once('(').map_or_else(String::new, |(_, digest)| digest.trim().into()))
     }
 }
 

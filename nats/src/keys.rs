@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::BASE32_NOPAD;
 use kez_proto::subjects::Role;
 use nkeys::{KeyPair, KeyPairType, XKey};
 
@@ -99,6 +100,14 @@ impl Keys {
         Ok(keys)
     }
 
+    /// Loads the keys of `dir`, and makes none.
+    ///
+    /// [`Error::Io`] if one isn't there, [`Error::Keys`] as above.
+    pub fn load(dir: &Path) -> Result<Self, Error> {
+        let load = |owner: Owner| Ok((owner, load(&seed_file(dir, owner.name()), owner.kind())?));
+        Ok(Self { dir: dir.into(), public: Owner::all().map(load).collect::<Result<_, _>>()? })
+    }
+
     /// The folder itself.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -112,6 +121,11 @@ impl Keys {
     /// The file with the seed.
     pub fn seed_file(&self, owner: impl Into<Owner>) -> PathBuf {
         seed_file(&self.dir, owner.into().name())
+    }
+
+    /// What the servers of a cluster show each other, 52 letters and digits: made when it is first asked for, and kept beside the keys.
+    pub fn route_secret(&self) -> Result<String, Error> {
+        load_or_create(&self.dir.join("route.secret"), Kind::Secret)
     }
 
     /// The public key: `U…` for users, `A…` for the issuer, `X…` for the xkey.
@@ -140,6 +154,8 @@ enum Kind {
     User,
     Account,
     Curve,
+    /// No nkey: a text that is its own "public key".
+    Secret,
 }
 
 impl Kind {
@@ -148,6 +164,7 @@ impl Kind {
             Kind::User => "the seed of a NATS user (SU…)",
             Kind::Account => "the seed of a NATS account (SA…)",
             Kind::Curve => "the seed of a curve key (SX…)",
+            Kind::Secret => "a secret of 52 letters and digits (A-Z, 2-7)",
         }
     }
 
@@ -155,6 +172,10 @@ impl Kind {
     fn public(self, seed: &str) -> Option<String> {
         match self {
             Kind::Curve => XKey::from_seed(seed).ok().map(|key| key.public_key()),
+            Kind::Secret => {
+                let whole = BASE32_NOPAD.decode(seed.as_bytes()).is_ok_and(|bytes| bytes.len() == 32);
+                whole.then(|| seed.to_owned())
+            }
             Kind::User | Kind::Account => {
                 let pair = KeyPair::from_seed(seed).ok()?;
                 let wanted = if self == Kind::User { KeyPairType::User } else { KeyPairType::Account };
@@ -168,6 +189,7 @@ impl Kind {
             Kind::User => KeyPair::new_from_raw(KeyPairType::User, random)?.seed(),
             Kind::Account => KeyPair::new_from_raw(KeyPairType::Account, random)?.seed(),
             Kind::Curve => XKey::new_from_raw(random).seed(),
+            Kind::Secret => Ok(BASE32_NOPAD.encode(&random)),
         }
     }
 }

@@ -3,13 +3,18 @@
 //! This crate writes files and asks the binary for its version; it may not know a connection, a running service or a runtime.
 //! What a role may do is decided in [`kez_proto::subjects`]; here it is only written in nats-server's words.
 
+pub mod audit;
 pub mod binary;
+pub mod conf;
 pub mod config;
 mod error;
 pub mod keys;
+mod origin;
 pub mod ports;
+mod render;
 
 pub use binary::NatsServer;
-pub use config::SingleServer;
+pub use config::Server;
 pub use error::Error;
 pub use keys::{Keys, Owner};
+pub use origin::Origin;

@@ -6,14 +6,25 @@ use serde::Deserialize;
 
 use crate::Error;
 
+/// Where a nats-server listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// For clients.
+    pub clients: SocketAddr,
+    /// For browsers.
+    pub websocket: Option<SocketAddr>,
+}
+
 #[derive(Deserialize)]
 struct Ports {
     #[serde(default)]
     nats: Vec<String>,
+    #[serde(default)]
+    websocket: Vec<String>,
 }
 
-/// Where the nats-server with this process id takes clients; `None` as long as it hasn't said so, whole and readable.
-pub fn client_address(ports_dir: &Path, pid: u32) -> Result<Option<SocketAddr>, Error> {
+/// Where the nats-server with this process id listens; `None` as long as it hasn't said so, whole and readable.
+pub fn addresses(ports_dir: &Path, pid: u32) -> Result<Option<Addresses>, Error> {
     let path = ports_dir.join(format!("nats-server_{pid}.ports"));
     match fs::read(&path) {
         Ok(bytes) => Ok(parse(&bytes)),
@@ -23,9 +34,14 @@ pub fn client_address(ports_dir: &Path, pid: u32) -> Result<Option<SocketAddr>, 
 }
 
 /// The file isn't written at once, so what can't be read yet isn't an error.
-fn parse(bytes: &[u8]) -> Option<SocketAddr> {
+fn parse(bytes: &[u8]) -> Option<Addresses> {
     let ports: Ports = serde_json::from_slice(bytes).ok()?;
-    ports.nats.iter().find_map(|url| url.strip_prefix("nats://")?.parse().ok())
+    Some(Addresses { clients: first(&ports.nats)?, websocket: first(&ports.websocket) })
+}
+
+/// A listener on all addresses is written as each of them.
+fn first(urls: &[String]) -> Option<SocketAddr> {
+    urls.iter().find_map(|url| url.split_once("://")?.1.parse().ok())
 }
 
 #[cfg(test)]
@@ -34,9 +50,12 @@ mod tests {
 
     #[test]
     fn what_nats_server_writes() {
-        let whole = br#"{"nats":["nats://127.0.0.1:4222","nats://[::1]:4222"]}"#;
-        assert_eq!(parse(whole), Some("127.0.0.1:4222".parse().unwrap()));
-        assert_eq!(parse(br#"{"nats":["nats://[::1]:4222"]}"#), Some("[::1]:4222".parse().unwrap()));
+        let whole =
+            br#"{"nats":["nats://127.0.0.1:4222","nats://[::1]:4222"],"websocket":["wss://127.0.0.1:8443"]}"#;
+        let (clients, websocket) = ("127.0.0.1:4222".parse().unwrap(), "127.0.0.1:8443".parse().ok());
+        assert_eq!(parse(whole), Some(Addresses { clients, websocket }));
+        let clients = "[::1]:4222".parse().unwrap();
+        assert_eq!(parse(br#"{"nats":["tls://[::1]:4222"]}"#), Some(Addresses { clients, websocket: None }));
         for cut in 0..whole.len() {
             assert_eq!(parse(&whole[..cut]), None);
         }

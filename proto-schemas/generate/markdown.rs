@@ -3,9 +3,13 @@
 use std::fmt::Write;
 
 use kez_proto::{
-    Code,
+    Code, Primary,
     error::Action,
-    subjects::{CLIENT_EXPORTS, Role, TABLE},
+    primary::EXAMPLE,
+    subjects::{
+        CLIENT_EXPORTS, Permissions, Role, TABLE, callout_permissions, callout_system_permissions,
+        client_permissions,
+    },
 };
 
 /// `errors.md`.
@@ -26,7 +30,7 @@ pub fn errors() -> String {
         ]
     });
     let intro = "An error is `application/problem+json` with a stable `code`; over NATS it is the header `Nats-Service-Error: <code>: <words>`, \
-                 with the status in `Nats-Service-Error-Code`. The words may change, the codes don't.";
+                 with the status in `Nats-Service-Error-Code`. Where another try makes sense, `Retry-After` says after how many seconds, on both. The words may change, the codes don't.";
     let table = table(["code", "status", "what a client does", "after", "words"], rows);
     format!("<!-- {} -->\n# Errors\n\n{intro}\n\n{table}", super::notice("proto-schemas/src/error.rs"))
 }
@@ -43,24 +47,40 @@ pub fn subjects() -> String {
     text += "\n## What each role may do\n\nUsers of the account `KEZ`, each with an nkey of its own. `<p>` stands for each partition of the mail.\n";
     for role in Role::ALL {
         // One partition stands for all.
-        let permissions = role.permissions(1);
-        let list = |subjects: &[String]| {
-            let each: Vec<_> =
-                subjects.iter().map(|s| format!("`{}`", s.replace("KEZ_INBOX_0", "KEZ_INBOX_<p>"))).collect();
-            each.join(", ")
-        };
-        text += &format!("\n**{}**\n- publishes {}\n", role.name(), list(&permissions.publish));
-        text += &format!("- subscribes to {}\n", list(&permissions.subscribe));
-        if permissions.allow_responses {
-            text += "- answers each request once, on its reply subject\n";
-        }
+        text += &user(role.name(), &role.permissions(1)).replace("KEZ_INBOX_0", "KEZ_INBOX_<p>");
     }
+
+    text += "\n## What the auth callout may do elsewhere\n\nIt has an nkey of its own in each of these accounts.\n";
+    text += &user("in `AUTH`", &callout_permissions());
+    text += &user("in `SYS`", &callout_system_permissions());
+
+    text +=
+        "\n## What a user may do\n\nIn the account `CHAT`, by what the auth callout answers for their key.\n";
+    let (handle, primary) =
+        (HANDLE.parse().expect("a handle"), EXAMPLE.parse::<Primary>().expect("a primary"));
+    let permissions = client_permissions(&handle, &primary);
+    text += &user("a person", &permissions)
+        .replace(HANDLE, "<handle>")
+        .replace(&primary.hex(), "<primary's hex>");
 
     text += "\n## What users reach\n\nThe account `CHAT` imports these from `KEZ`, and nothing else.\n\n";
     let rows = CLIENT_EXPORTS.iter().map(|(subject, stream)| {
         [format!("`{subject}`"), if *stream { "subscribe" } else { "request" }.into()]
     });
     text + &table(["subject", "how"], rows)
+}
+
+/// Anybody's handle, to be replaced.
+const HANDLE: &str = "somebody";
+
+fn user(name: &str, permissions: &Permissions) -> String {
+    let list = |subjects: &[String]| subjects.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ");
+    let mut text = format!("\n**{name}**\n- publishes {}\n", list(&permissions.publish));
+    text += &format!("- subscribes to {}\n", list(&permissions.subscribe));
+    if permissions.allow_responses {
+        text += "- answers each request once, on its reply subject\n";
+    }
+    text
 }
 
 fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {

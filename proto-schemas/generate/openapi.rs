@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kez_proto::{
     Code,
-    http::{PROBLEM_JSON, ROUTES, Route},
+    http::{Credential, PROBLEM_JSON, ROUTES, Route},
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -13,6 +13,8 @@ use super::schemas;
 
 /// What any route may answer, beside what its own rules give.
 const ALWAYS: [Code; 3] = [Code::RateLimited, Code::Internal, Code::Unavailable];
+
+const SIGNATURE: &str = "`<unix seconds>:<signature hex>`: the time, within 60 s of the server's, and the key's signature over the text that the operation names";
 
 /// A map in the order of the documents.
 type InOrder<T> = Vec<(String, T)>;
@@ -43,6 +45,8 @@ struct Operation {
     summary: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     parameters: Vec<Parameter>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    security: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_body: Option<Value>,
     responses: BTreeMap<String, Value>,
@@ -90,8 +94,14 @@ pub fn text() -> String {
         components: json!({
             "responses": Code::ALL.iter().map(|&code| (code.to_string(), problem(&[code], code.detail()))).collect::<Map<_, _>>(),
             "schemas": schemas::components(),
+            "securitySchemes": {
+                "signature": { "type": "apiKey", "in": "header", "name": "X-KEZ-Auth", "description": SIGNATURE },
+                "signatureInQuery": { "type": "apiKey", "in": "query", "name": "auth", "description": "the same, where no header can be set" },
+                "token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "a session token; see POST /v1/session" },
+            },
         }),
     };
+    super::check_references(&json!(document));
     let yaml = serde_saphyr::to_string(&document).expect("the document is plain data");
     format!("# {}\n{yaml}", super::notice("proto-schemas/src"))
 }
@@ -102,9 +112,8 @@ fn operation(route: &Route) -> Operation {
         operation_id += &format!("_{word}");
     }
     let in_path = route.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-    let mut parameters: Vec<_> = in_path.map(|name| parameter(route, name, "path", "")).collect();
-    parameters
-        .extend(route.parameters.iter().map(|(name, place, meaning)| parameter(route, name, place, meaning)));
+    let mut parameters: Vec<_> = in_path.map(|name| parameter(name, "path", "")).collect();
+    parameters.extend(route.parameters.iter().map(|(name, place, meaning)| parameter(name, place, meaning)));
 
     let (status, media, schema) = route.success;
     let success = json!({ "description": "success", "content": { media: { "schema": reference(schema) } } });
@@ -116,16 +125,27 @@ fn operation(route: &Route) -> Operation {
         operation_id,
         summary: route.summary,
         parameters,
+        security: route.credentials.iter().map(|way| together(way)).collect(),
         request_body: route.body.map(body),
         responses,
     }
+}
+
+/// Credentials that go together.
+fn together(way: &[Credential]) -> Value {
+    let name = |credential: &Credential| match credential {
+        Credential::Signature => "signature",
+        Credential::SignatureInQuery => "signatureInQuery",
+        Credential::Token => "token",
+    };
+    way.iter().map(|credential| (name(credential).to_owned(), json!([]))).collect::<Map<_, _>>().into()
 }
 
 fn reference(schema: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
 }
 
-fn parameter(route: &Route, name: &str, place: &'static str, description: &'static str) -> Parameter {
+fn parameter(name: &str, place: &'static str, description: &'static str) -> Parameter {
     let schema = match name {
         "handle" => reference("Handle"),
         "primary" => reference("Primary"),
@@ -133,9 +153,7 @@ fn parameter(route: &Route, name: &str, place: &'static str, description: &'stat
         "rel" => json!({ "type": "array", "items": { "type": "string" } }),
         _ => json!({ "type": "string" }),
     };
-    // A signature goes into the header wherever the query has no place for it.
-    let signed_here = name == "X-KEZ-Auth" && route.parameters.iter().all(|p| p.0 != "auth");
-    let required = place == "path" || signed_here || ["resource", "through"].contains(&name);
+    let required = place == "path" || ["resource", "through"].contains(&name);
     Parameter { name: name.into(), r#in: place, description, required, schema }
 }
 

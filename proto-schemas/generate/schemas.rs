@@ -3,10 +3,11 @@
 use kez_proto::{
     Problem,
     envelope::{self, Signed},
-    mail::{Message, Page, Purged, Sent},
+    mail::{ClientAck, ClientHistory, Message, Page, Purged, Sent},
     registration::{self, HandleRegistration},
-    registry::Record,
+    registry::{ClientLookup, Record},
     server::{Health, ServerInfo},
+    session::{self, Jwks, Session, SessionStart},
     sse::{self, Ready, Resync},
     webfinger::Jrd,
 };
@@ -41,11 +42,17 @@ public! {
     "Registration" Registration
     "Record" Record
     "Jrd" Jrd
+    "SessionEnvelope" SessionEnvelope
+    "Session" Session
+    "Jwks" Jwks
     "Send" Send
     "Sent" Sent
     "Message" Message<Envelope>
     "Page" Page<Message<Envelope>>
     "Purged" Purged
+    "ClientHistory" ClientHistory
+    "ClientAck" ClientAck
+    "ClientLookup" ClientLookup
     "Ready" Ready
     "Resync" Resync
     "Problem" Problem
@@ -96,16 +103,43 @@ impl JsonSchema for Registration {
         "Registration".into()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = <Signed<HandleRegistration>>::json_schema(generator);
-        set(schema.pointer_mut("/properties"), "kez", json!(registration::TAG));
-        let parts = generator.definitions_mut();
-        set(parts["HandleRegistration"].pointer_mut("/properties"), "type", json!(registration::TYPE));
-        set(parts["HandleRegistration"].pointer_mut("/properties"), "version", json!(1));
-        set(parts["Signature"].pointer_mut("/properties"), "alg", json!(envelope::ED25519_JCS));
-        let words = "Binds a handle to a primary; what is signed is the RFC 8785 form of `payload`.";
-        schema.insert("description".into(), words.into());
-        schema
+        signed::<HandleRegistration>(
+            generator,
+            registration::TAG,
+            registration::TYPE,
+            "Binds a handle to a primary; what is signed is the RFC 8785 form of `payload`.",
+        )
     }
+}
+
+/// The envelope that begins a session, with the values that are fixed for it.
+enum SessionEnvelope {}
+
+impl JsonSchema for SessionEnvelope {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SessionEnvelope".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        signed::<SessionStart>(
+            generator,
+            session::TAG,
+            session::TYPE,
+            "Lets a fresh nkey stand for a primary for a while; what is signed is the RFC 8785 form of `payload`.",
+        )
+    }
+}
+
+/// An envelope with this payload, tag and type.
+fn signed<P: JsonSchema>(generator: &mut SchemaGenerator, tag: &str, kind: &str, words: &str) -> Schema {
+    let mut schema = <Signed<P>>::json_schema(generator);
+    set(schema.pointer_mut("/properties"), "kez", json!(tag));
+    let parts = generator.definitions_mut();
+    let payload = &mut parts[&*P::schema_name()];
+    set(payload.pointer_mut("/properties"), "type", json!(kind));
+    set(payload.pointer_mut("/properties"), "version", json!(1));
+    set(parts["Signature"].pointer_mut("/properties"), "alg", json!(envelope::ED25519_JCS));
+    schema.insert("description".into(), words.into());
+    schema
 }
 
 /// Fixes a member's value.

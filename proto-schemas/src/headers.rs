@@ -21,5 +21,9 @@ pub const NATS_EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
 pub const KEZ_SESSION: &str = "Kez-Session";
 /// Error text of a NATS service (ADR-32): `<code>: <detail>`.
 pub const NATS_SERVICE_ERROR: &str = "Nats-Service-Error";
+/// Status of that error: the code's on HTTP.
+pub const NATS_SERVICE_ERROR_CODE: &str = "Nats-Service-Error-Code";
+/// Seconds to wait before the same request is worth another try: beside an error, as on HTTP (RFC 9110).
+pub const RETRY_AFTER: &str = "Retry-After";
 /// The signature of an HTTP request: `<unix seconds>:<128 hex>`.
 pub const X_KEZ_AUTH: &str = "x-kez-auth";

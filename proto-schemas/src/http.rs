@@ -1,6 +1,7 @@
 //! The public HTTP API as a table: the gateway's router is tested against it, and `openapi.yaml` is generated from it.
 
 use Code::*;
+use Credential::*;
 
 use crate::Code;
 
@@ -15,6 +16,8 @@ pub struct Route {
     pub summary: &'static str,
     /// Query and header parameters: `(name, where, meaning)`.
     pub parameters: &'static [(&'static str, &'static str, &'static str)],
+    /// The ways to say who calls, each of what goes together; none where nobody asks, an empty one where it may be left out.
+    pub credentials: &'static [&'static [Credential]],
     /// Name of the request body's schema.
     pub body: Option<&'static str>,
     /// Status, media type and schema of success.
@@ -23,15 +26,23 @@ pub struct Route {
     pub errors: &'static [Code],
 }
 
+/// What a caller presents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// `X-KEZ-Auth: <unix seconds>:<signature hex>`
+    Signature,
+    /// The same as `?auth=`, where no header can be set.
+    SignatureInQuery,
+    /// `Authorization: Bearer <session token>`
+    Token,
+}
+
 /// Media type of most answers.
 pub const JSON: &str = "application/json";
 /// Media type of errors (RFC 9457).
 pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Media type of streams.
 pub const EVENT_STREAM: &str = "text/event-stream";
-
-const AUTH: (&str, &str, &str) = ("X-KEZ-Auth", "header", "`<unix seconds>:<signature hex>`");
-const BEARER: (&str, &str, &str) = ("Authorization", "header", "`Bearer <session token>`");
 
 /// What is wrong with a caller of an inbox.
 const READING: &[Code] = &[
@@ -55,6 +66,7 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/healthz",
         summary: "The process is alive",
         parameters: &[],
+        credentials: &[],
         body: None,
         success: (200, JSON, "Health"),
         errors: &[],
@@ -64,6 +76,7 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/server",
         summary: "What this server is and takes",
         parameters: &[],
+        credentials: &[],
         body: None,
         success: (200, JSON, "ServerInfo"),
         errors: &[],
@@ -73,6 +86,7 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/register",
         summary: "Bind a handle to a primary; the same envelope again gets the same record",
         parameters: &[],
+        credentials: &[],
         body: Some("Registration"),
         success: (201, JSON, "Record"),
         errors: &[
@@ -101,6 +115,7 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/u/{handle}",
         summary: "The record of a handle",
         parameters: &[],
+        credentials: &[],
         body: None,
         success: (200, JSON, "Record"),
         errors: &[InvalidHandle, UnknownHandle],
@@ -110,6 +125,7 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/by-primary/{primary}",
         summary: "The record of a key",
         parameters: &[],
+        credentials: &[],
         body: None,
         success: (200, JSON, "Record"),
         errors: &[InvalidPrimary, UnknownPrimary],
@@ -122,6 +138,7 @@ pub const ROUTES: &[Route] = &[
             ("resource", "query", "`acct:<handle>@<server>`"),
             ("rel", "query", "only links of this relation; may repeat"),
         ],
+        credentials: &[],
         body: None,
         success: (200, crate::webfinger::JRD_JSON, "Jrd"),
         errors: &[InvalidParameter, UnknownHandle],
@@ -131,6 +148,7 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/session",
         summary: "Begin a session: a signed envelope names a fresh nkey, and the answer is a token bound to it",
         parameters: &[],
+        credentials: &[],
         body: Some("SessionEnvelope"),
         success: (201, JSON, "Session"),
         errors: &[
@@ -157,7 +175,8 @@ pub const ROUTES: &[Route] = &[
         method: "POST",
         path: crate::session::RENEW_PATH,
         summary: "A new token for a session; sign `KEZ-HTTP-v1\\n<server>\\nPOST\\n/v1/session/renew\\n<hex sha256 of the empty body>\\n<ts>` with the session key. The old token may have expired",
-        parameters: &[BEARER, AUTH],
+        parameters: &[],
+        credentials: &[&[Token, Signature]],
         body: None,
         success: (201, JSON, "Session"),
         errors: &[
@@ -175,6 +194,7 @@ pub const ROUTES: &[Route] = &[
         path: "/.well-known/jwks.json",
         summary: "The public keys of session tokens (RFC 7517), the newest first",
         parameters: &[],
+        credentials: &[],
         body: None,
         success: (200, JSON, "Jwks"),
         errors: &[],
@@ -183,7 +203,8 @@ pub const ROUTES: &[Route] = &[
         method: "POST",
         path: "/v1/messages",
         summary: "Leave a message in an inbox; 201 means that it is on disk. With a session token, as an authenticated sender",
-        parameters: &[BEARER],
+        parameters: &[],
+        credentials: &[&[], &[Token]],
         body: Some("Send"),
         success: (201, JSON, "Sent"),
         errors: &[
@@ -191,9 +212,11 @@ pub const ROUTES: &[Route] = &[
             EnvelopeNotObject,
             InvalidHandle,
             UnknownHandle,
+            MalformedAuth,
             InvalidToken,
             TokenExpired,
             SessionEnded,
+            UnknownPrimary,
             SenderRequired,
             TooLarge,
             InboxFull,
@@ -207,9 +230,8 @@ pub const ROUTES: &[Route] = &[
         parameters: &[
             ("since", "query", "only messages with a higher `seq`; 0 if absent"),
             ("limit", "query", "1 to 500; 100 if absent"),
-            AUTH,
-            BEARER,
         ],
+        credentials: &[&[Signature], &[Token]],
         body: None,
         success: (200, JSON, "Page"),
         errors: READING,
@@ -218,7 +240,8 @@ pub const ROUTES: &[Route] = &[
         method: "DELETE",
         path: "/v1/inbox/{handle}",
         summary: "Delete mail up to and including `through`; sign `KEZ-HTTP-v1\\n<server>\\nDELETE\\n<path?query>\\n<hex sha256 of the empty body>\\n<ts>` with the primary or, beside its token, with the session key",
-        parameters: &[("through", "query", "the last `seq` to delete"), AUTH, BEARER],
+        parameters: &[("through", "query", "the last `seq` to delete")],
+        credentials: &[&[Signature], &[Token, Signature]],
         body: None,
         success: (200, JSON, "Purged"),
         errors: READING,
@@ -228,13 +251,11 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/inbox/{handle}/stream",
         summary: "Mail as it comes (SSE); sign `GET\\n/v1/inbox/<handle>/stream\\n<ts>`, or bring a session token",
         parameters: &[
-            ("auth", "query", "`<unix seconds>:<signature hex>`, where no header can be set"),
-            AUTH,
-            BEARER,
             ("Last-Event-ID", "header", "resume behind this `seq`"),
             ("since", "query", "the same, for a first connection"),
             ("epoch", "query", "the epoch that the cursor is of"),
         ],
+        credentials: &[&[Signature], &[SignatureInQuery], &[Token]],
         body: None,
         success: (200, EVENT_STREAM, "Event"),
         errors: READING,

@@ -34,6 +34,11 @@ pub const REQUEST_SKEW_SECS: i64 = 60;
 pub const STREAM_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// A session token is good for so long; then it is renewed.
 pub const SESSION_TOKEN: Duration = Duration::from_secs(15 * 60);
+/// Whoever verifies session tokens asks for the public keys again after so long, at most.
+pub const SESSION_KEYS_REFRESH: Duration = Duration::from_secs(60);
+/// A new key is public for so long before it signs tokens, so that whoever verifies has it by then: longer than [`SESSION_KEYS_REFRESH`] and what each auth
+/// callout needs to see a new file.
+pub const SESSION_KEY_PUBLISHED: Duration = Duration::from_secs(120);
 /// A session lasts so long, at most. Configurable.
 pub const SESSION: Duration = Duration::from_secs(24 * 3600);
 /// A user's connection to NATS lasts so long, ± a tenth; then the client logs in again. Configurable.

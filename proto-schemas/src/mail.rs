@@ -4,7 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{Handle, Timestamp, auth::Caller};
+use crate::{
+    Code, Handle, Timestamp,
+    auth::Caller,
+    limits::{PAGE_DEFAULT, PAGE_MAX},
+};
 
 /// Body of `POST /v1/messages` and of `kez.fanout.send`. Borrowed: an envelope isn't copied on its way.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,6 +74,15 @@ pub struct ClientHistory {
     pub head: bool,
 }
 
+/// Messages in a page for which a reader names this limit: too many are as many as there may be; `invalid_parameter` for 0.
+pub fn page_limit(asked: Option<usize>) -> Result<usize, Code> {
+    match asked {
+        None => Ok(PAGE_DEFAULT),
+        Some(0) => Err(Code::InvalidParameter),
+        Some(n) => Ok(n.min(PAGE_MAX)),
+    }
+}
+
 /// Request of `kez.chat.ack.<handle>`: deletes mail up to and including `through`, answered by [`Purged`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientAck {
@@ -120,6 +133,9 @@ pub struct Opened {
     /// The cursor can't be of this store (beyond its end, or of another epoch): the reader starts over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resync: bool,
+    /// For so many more seconds the reader's session lasts, where one lets them in; the stream ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_seconds: Option<u64>,
     /// The first page behind the cursor.
     pub page: Page,
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use data_encoding::BASE32_NOPAD;
 use nkeys::KeyPairType;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -37,6 +38,28 @@ impl UserKey {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+impl From<Primary> for UserKey {
+    /// The nkey of these 32 bytes. The library makes the text of a secret key only; here a public one is enough: prefix, key and checksum in base32.
+    fn from(key: Primary) -> Self {
+        let mut bytes = vec![USER_PREFIX];
+        bytes.extend_from_slice(key.as_bytes());
+        bytes.extend_from_slice(&crc16(&bytes).to_le_bytes());
+        Self { text: BASE32_NOPAD.encode(&bytes), key }
+    }
+}
+
+/// What makes the text of a user's key begin with `U`.
+const USER_PREFIX: u8 = 20 << 3;
+
+/// CRC-16/XMODEM, the checksum of nkeys.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, &byte| {
+        (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
+            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+        })
+    })
 }
 
 impl FromStr for UserKey {
@@ -98,6 +121,15 @@ mod tests {
         let key: UserKey = pair.public_key().parse().unwrap();
         assert!(key.key().hex().starts_with("79b5562e"));
         assert_eq!(serde_json::to_value(&key).unwrap(), pair.public_key());
+    }
+
+    #[test]
+    fn a_public_key_has_the_text_of_its_pair() {
+        for seed in 0..100 {
+            let pair = KeyPair::new_from_raw(KeyPairType::User, [seed; 32]).unwrap();
+            let (_, bytes) = nkeys::from_public_key(&pair.public_key()).unwrap();
+            assert_eq!(UserKey::from(Primary::from_bytes(&bytes).unwrap()).as_str(), pair.public_key());
+        }
     }
 
     #[test]

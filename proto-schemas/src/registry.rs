@@ -165,6 +165,7 @@ pub struct ByPrimary {
 
 /// Request of `kez.chat.lookup`: exactly one of the two, answered by a [`Record`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("oneOf" = [{ "required": ["handle"] }, { "required": ["primary"] }]))]
 pub struct ClientLookup {
     /// A handle.
     #[serde(default, skip_serializing_if = "Option::is_none")]

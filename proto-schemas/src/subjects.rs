@@ -225,7 +225,7 @@ impl Role {
                     REGISTRY_CHANGED,
                     "$SRV.>",
                 ]));
-                publish.extend(owned(&[REGISTRY_LOOKUP, AUTH_JWKS, STORE_WILDCARD]));
+                publish.extend(owned(&[REGISTRY_LOOKUP, REGISTRY_BY_PRIMARY, AUTH_JWKS, STORE_WILDCARD]));
                 publish.push(format!("$JS.API.STREAM.INFO.{REGISTRY_STREAM}"));
                 for p in 0..partitions {
                     let stream = inbox_stream(p);
@@ -320,7 +320,7 @@ pub const TABLE: &[SubjectDoc] = &[
     },
     SubjectDoc {
         subject: REGISTRY_BY_PRIMARY,
-        from: "gateway, auth-callout",
+        from: "gateway, fanout, auth-callout",
         to: "registry (queue)",
         carries: "`ByPrimary` → `Record`",
     },

@@ -49,9 +49,15 @@ impl ChatServer {
             "--drain-seconds",
             "2",
         ];
-        let limits = ["--limit-requests", "--limit-sends", "--limit-registrations", "--limit-streams"]
-            .into_iter()
-            .flat_map(|l| [l, "0"]);
+        let limits = [
+            "--limit-requests",
+            "--limit-sends",
+            "--limit-registrations",
+            "--limit-sessions",
+            "--limit-streams",
+        ]
+        .into_iter()
+        .flat_map(|l| [l, "0"]);
         flags.into_iter().chain(limits).map(String::from).collect()
     }
 

@@ -15,12 +15,16 @@ pub struct Deployment {
     pub fanouts: Vec<Process>,
     /// Registries.
     pub registries: Vec<Process>,
+    /// Auth callouts.
+    pub auth_callouts: Vec<Process>,
     /// The broker.
     pub nats: Nats,
     /// More arguments for fan-outs and gateways that are started from now on.
     pub fanout_arguments: Vec<String>,
     /// See `fanout_arguments`.
     pub gateway_arguments: Vec<String>,
+    /// See `fanout_arguments`.
+    pub auth_callout_arguments: Vec<String>,
     dir: TempDir,
 }
 
@@ -37,20 +41,28 @@ impl Deployment {
             gateways: vec![],
             fanouts: vec![],
             registries: vec![],
+            auth_callouts: vec![],
             nats: Nats::start().await,
             fanout_arguments: owned(fanout),
             gateway_arguments: owned(gateway),
+            auth_callout_arguments: vec![],
             dir: tempfile::tempdir().unwrap(),
         };
         for n in 0..instances {
             deployment.registries.push(deployment.registry(n));
             deployment.fanouts.push(deployment.fanout());
+            deployment.auth_callouts.push(deployment.auth_callout());
             deployment.gateways.push(deployment.gateway("127.0.0.1:0"));
         }
-        for process in
-            deployment.registries.iter_mut().chain(&mut deployment.fanouts).chain(&mut deployment.gateways)
-        {
-            process.ready().await;
+        for processes in [
+            &mut deployment.registries,
+            &mut deployment.fanouts,
+            &mut deployment.auth_callouts,
+            &mut deployment.gateways,
+        ] {
+            for process in processes {
+                process.ready().await;
+            }
         }
         deployment
     }
@@ -85,10 +97,23 @@ impl Deployment {
         self.service("kez-fanout", Role::Fanout, &[], &self.fanout_arguments)
     }
 
+    /// Starts an auth callout; not yet ready.
+    pub fn auth_callout(&self) -> Process {
+        let keys = self.nats.keys.dir().to_str().unwrap();
+        let arguments = ["--server", SERVER, "--callout-keys", keys];
+        self.service("kez-auth-callout", Role::AuthCallout, &arguments, &self.auth_callout_arguments)
+    }
+
     /// Starts a gateway at this address; not yet ready.
     pub fn gateway(&self, bind: &str) -> Process {
         let mut arguments = vec!["--server", SERVER, "--bind", bind];
-        let limits = ["--limit-requests", "--limit-sends", "--limit-registrations", "--limit-streams"];
+        let limits = [
+            "--limit-requests",
+            "--limit-sends",
+            "--limit-registrations",
+            "--limit-sessions",
+            "--limit-streams",
+        ];
         for limit in limits.iter().filter(|l| !self.gateway_arguments.iter().any(|a| a == *l)) {
             arguments.extend([limit, "0"]);
         }

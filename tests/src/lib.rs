@@ -7,6 +7,8 @@ pub mod http;
 pub mod nats;
 pub mod person;
 pub mod process;
+pub mod raw_nats;
+pub mod session;
 pub mod sse;
 pub mod wait;
 
@@ -14,6 +16,7 @@ pub use chat_server::ChatServer;
 pub use deployment::Deployment;
 pub use person::Person;
 pub use process::Process;
+pub use raw_nats::RawNats;
 pub use wait::{eventually, within};
 
 /// The server name of every test deployment.

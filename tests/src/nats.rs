@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_nats::{Client, ConnectOptions};
-use kez_nats::{Keys, NatsServer, SingleServer, ports};
+use kez_nats::{Keys, NatsServer, Origin, Server, config::WebSocket, ports};
 use kez_proto::subjects::Role;
 use nix::{
     sys::signal::{Signal, kill},
@@ -26,7 +26,14 @@ pub struct Nats {
     pub keys: Keys,
     /// Where it listens; the same after a restart.
     pub address: SocketAddr,
+    /// Where it takes browsers; the same after a restart.
+    pub websocket: SocketAddr,
+    /// Whose pages it takes; a change counts from the next restart.
+    pub origins: Vec<Origin>,
 }
+
+/// The web page that every [`Nats`] takes, unless a test changes that.
+pub const ORIGIN: &str = "https://web.kez.test";
 
 /// The nats-server that `make test` got.
 pub fn nats_server() -> PathBuf {
@@ -44,17 +51,21 @@ impl Nats {
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::load_or_create(&dir.path().join("keys")).unwrap();
-        let mut nats = Self { child: None, dir, keys, address: "127.0.0.1:0".parse().unwrap() };
+        let any = "127.0.0.1:0".parse().unwrap();
+        let origins = vec![ORIGIN.parse().unwrap()];
+        let mut nats = Self { child: None, dir, keys, address: any, websocket: any, origins };
         nats.restart().await;
         nats
     }
 
-    /// Starts it again, at the same address, with the same data.
+    /// Starts it again, at the same addresses, with the same data.
     pub async fn restart(&mut self) {
         assert!(self.child.is_none(), "it runs");
         let ports = self.dir.path().join("ports");
         std::fs::create_dir_all(&ports).unwrap();
-        let mut config = SingleServer::new("kez-test", self.address, self.dir.path().join("jetstream"));
+        let mut config = Server::new("kez-test", self.address, self.dir.path().join("jetstream"));
+        let origins = self.origins.clone();
+        config.websocket = Some(WebSocket { listen: self.websocket, tls: None, origins });
         config.ports_dir = Some(ports.clone());
         config.log_file = Some(self.dir.path().join("log"));
         let path = self.dir.path().join("server.conf");
@@ -71,8 +82,10 @@ impl Nats {
             .unwrap();
         let pid = child.id();
         self.child = Some(child);
-        self.address =
-            eventually("nats-server listens", async || ports::client_address(&ports, pid).unwrap()).await;
+        let addresses =
+            eventually("nats-server listens", async || ports::addresses(&ports, pid).unwrap()).await;
+        self.address = addresses.clients;
+        self.websocket = addresses.websocket.expect("it listens for browsers");
     }
 
     /// kill -9.
@@ -117,6 +130,11 @@ impl Nats {
     /// Its address as services take it.
     pub fn url(&self) -> String {
         format!("nats://{}", self.address)
+    }
+
+    /// Its address as browsers take it.
+    pub fn ws_url(&self) -> String {
+        format!("ws://{}", self.websocket)
     }
 }
 

@@ -1,20 +1,25 @@
 //! People with keys, and what they sign; over plain HTTP, so that the API is tested and not the client library.
 
+use async_nats::{Auth, AuthError, Client, ConnectError, ConnectOptions};
 use kez_client::Identity;
 use kez_proto::{
-    Handle, Timestamp, auth,
+    Handle, Timestamp, auth, nats_login,
     registration::{self, HandleRegistration},
     registry::Record,
+    subjects,
 };
+use nkeys::KeyPair;
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::{SERVER, http};
+use crate::{SERVER, http, wait::within};
 
 /// Somebody with a key and a wish for a handle.
 pub struct Person {
     /// The key.
     pub identity: Identity,
+    /// The same key, as NATS has it.
+    pub nkey: KeyPair,
     /// The handle.
     pub handle: Handle,
 }
@@ -27,7 +32,9 @@ pub fn now() -> Timestamp {
 impl Person {
     /// Somebody with a fresh key.
     pub fn new(handle: &str) -> Self {
-        Self { identity: Identity::generate().unwrap(), handle: handle.parse().unwrap() }
+        let nkey = KeyPair::new_user();
+        let (_, seed) = nkeys::decode_seed(&nkey.seed().unwrap()).unwrap();
+        Self { identity: Identity::from_seed(&seed), nkey, handle: handle.parse().unwrap() }
     }
 
     /// Somebody who is registered.
@@ -110,6 +117,43 @@ impl Person {
             .iter()
             .map(|m| (m["seq"].as_u64().unwrap(), m["envelope"].clone()));
         (messages.collect(), page["next"].as_u64())
+    }
+
+    /// How this person logs in to NATS with a client of ours: by a signature that names the server's domain.
+    pub fn nats_options(&self) -> ConnectOptions {
+        self.nats_options_signing(|nonce| nats_login::text(&SERVER.parse().unwrap(), nonce))
+    }
+
+    /// How this person logs in with a stock NATS client: by a signature of the bare nonce.
+    pub fn stock_nats_options(&self) -> ConnectOptions {
+        self.nats_options_signing(str::to_owned)
+    }
+
+    /// The same with another text that is signed for a nonce.
+    pub fn nats_options_signing(
+        &self,
+        text: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> ConnectOptions {
+        let key = self.nkey.clone();
+        let login = move |nonce: Vec<u8>| {
+            let text = text(std::str::from_utf8(&nonce).unwrap());
+            let mut auth = Auth::new();
+            auth.nkey = Some(key.public_key());
+            auth.signature = Some(key.sign(text.as_bytes()).unwrap());
+            std::future::ready(Ok::<_, AuthError>(auth))
+        };
+        let inbox = subjects::client_inbox_prefix(&self.identity.primary());
+        ConnectOptions::with_auth_callback(login).custom_inbox_prefix(inbox)
+    }
+
+    /// Connects to NATS at this address.
+    pub async fn try_connect_nats(&self, url: &str) -> Result<Client, ConnectError> {
+        within("NATS answers a login", self.nats_options().connect(url)).await
+    }
+
+    /// Connects to NATS at this address, which must let this person in.
+    pub async fn connect_nats(&self, url: &str) -> Client {
+        self.try_connect_nats(url).await.unwrap()
     }
 
     /// All of this person's mail.

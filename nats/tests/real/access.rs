@@ -1,9 +1,16 @@
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use async_nats::{ConnectErrorKind, ConnectOptions};
 use kez_nats::Owner;
 use kez_proto::subjects::{self, Role};
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::support::{DEADLINE, Server};
 
@@ -18,6 +25,37 @@ async fn only_those_who_are_named_come_in() {
     for options in [ConnectOptions::with_nkey(stranger), ConnectOptions::new(), password] {
         let error = server.connect(options).await.map(drop).unwrap_err();
         assert_eq!(error.kind(), ConnectErrorKind::AuthorizationViolation, "{error}");
+    }
+}
+
+/// A client that isn't the library's: that takes the server's first ping for a welcome.
+async fn answer(server: &Server, connect: &str) -> (String, Duration) {
+    let (reader, mut writer) = TcpStream::connect(server.address).await.unwrap().into_split();
+    let mut lines = BufReader::new(reader).lines();
+    lines.next_line().await.unwrap();
+    let begun = Instant::now();
+    writer.write_all(format!("CONNECT {connect}\r\nPING\r\n").as_bytes()).await.unwrap();
+    let line = timeout(DEADLINE, lines.next_line()).await.unwrap().unwrap();
+    (line.unwrap_or_default(), begun.elapsed())
+}
+
+#[tokio::test]
+async fn without_a_callout_services_work_and_users_are_refused_before_the_servers_first_ping() {
+    let server = Server::start().await;
+    let key = nkeys::KeyPair::new_user();
+    let claim = format!("{{\"nkey\":\"{}\",\"sig\":\"AAAA\"}}", key.public_key());
+    let password = r#"{"user":"registry","pass":"registry"}"#;
+    let tries = ["{}", password, claim.as_str()].map(|connect| answer(&server, connect));
+    let working = async {
+        for role in Role::ALL {
+            server.role(role).await;
+        }
+    };
+    let (answers, ()) = tokio::join!(futures_util::future::join_all(tries), working);
+    for (answer, waited) in answers {
+        // A welcome would be PONG; a PING would make some clients believe that they are in.
+        assert_eq!(answer, "-ERR 'Authorization Violation'");
+        assert!(waited > Duration::from_secs(1), "it waited for a callout: {waited:?}");
     }
 }
 

@@ -1,4 +1,5 @@
 use std::{
+    collections::HashSet,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     path::Path,
@@ -25,25 +26,70 @@ fn made_once_and_kept_to_themselves() {
     let dir = dir.path().join("a/keys");
     let keys = Keys::load_or_create(&dir).unwrap();
     assert_eq!(mode(&dir), 0o700);
-    let names = ["fanout.nk", "gateway.nk", "registry.nk", "sys.nk"].map(|n| dir.join(n));
-    let mut there: Vec<_> = fs::read_dir(&dir).unwrap().map(|f| f.unwrap().path()).collect();
+    let session = dir.join("session");
+    assert_eq!(keys.session_keys(), session);
+    assert_eq!(mode(&session), 0o700);
+    let mut files: Vec<_> = Owner::all().map(|owner| (keys.seed_file(owner), seed_of(owner))).collect();
+    files.push((session.join("1.nk"), "SU"));
+    let mut there: Vec<_> = [&dir, &session]
+        .into_iter()
+        .flat_map(|d| fs::read_dir(d).unwrap())
+        .map(|f| f.unwrap().path())
+        .collect();
+    there.retain(|path| *path != session);
     there.sort();
+    let mut names: Vec<_> = files.iter().map(|(path, _)| path.clone()).collect();
+    names.sort();
     assert_eq!(there, names, "nothing else is left there");
-    for path in names {
-        assert_eq!(mode(&path), 0o600);
+    for (path, kind) in &files {
+        assert_eq!(mode(path), 0o600);
         let text = fs::read_to_string(path).unwrap();
         assert!(
-            text.starts_with("SU") && text.ends_with('\n') && text.lines().count() == 1,
-            "a seed and nothing else"
+            text.starts_with(kind) && text.ends_with('\n') && text.lines().count() == 1,
+            "{}: a seed and nothing else",
+            path.display()
         );
     }
-    let publics = |k: &Keys| {
-        [k.public(Role::Registry), k.public(Role::Fanout), k.public(Role::Gateway), k.public(Owner::System)]
-            .map(str::to_owned)
-    };
+    let publics = |k: &Keys| Owner::all().map(|owner| k.public(owner).to_owned()).collect::<Vec<_>>();
     assert_eq!(publics(&Keys::load_or_create(&dir).unwrap()), publics(&keys));
-    assert!(publics(&keys).iter().all(|p| p.starts_with('U')));
-    assert_eq!(publics(&keys).into_iter().collect::<std::collections::HashSet<_>>().len(), 4);
+    for (owner, public) in Owner::all().zip(publics(&keys)) {
+        assert_eq!(public[..1], seed_of(owner)[1..], "{owner:?}");
+    }
+    assert_eq!(publics(&keys).into_iter().collect::<HashSet<_>>().len(), Owner::all().count());
+}
+
+/// How the seed of this key begins.
+fn seed_of(owner: Owner) -> &'static str {
+    match owner {
+        Owner::CalloutIssuer => "SA",
+        Owner::CalloutXkey => "SX",
+        _ => "SU",
+    }
+}
+
+#[test]
+fn session_keys_that_are_there_are_all_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = Keys::load_or_create(dir.path()).unwrap();
+    let (first, second) = (keys.session_keys().join("1.nk"), keys.session_keys().join("2.nk"));
+    fs::rename(&first, &second).unwrap();
+    Keys::load_or_create(dir.path()).unwrap();
+    assert!(second.exists() && !first.exists(), "an operator who took the first away meant it");
+}
+
+#[test]
+fn a_cluster_has_one_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = Keys::load_or_create(dir.path()).unwrap();
+    let file = dir.path().join("route.secret");
+    assert!(!file.exists(), "a single server needs none");
+    let secret = keys.route_secret().unwrap();
+    assert_eq!((secret.len(), mode(&file)), (52, 0o600));
+    assert_eq!(Keys::load_or_create(dir.path()).unwrap().route_secret().unwrap(), secret);
+    for bad in ["", "hunter2", "MFRGGZDF", &secret.repeat(2)] {
+        fs::write(&file, bad).unwrap();
+        assert!(matches!(keys.route_secret(), Err(Error::Keys { .. })), "{bad}");
+    }
 }
 
 #[test]
@@ -54,7 +100,7 @@ fn all_who_make_them_at_once_get_the_same() {
         let makers: Vec<_> = (0..8)
             .map(|_| scope.spawn(|| Keys::load_or_create(&dir).unwrap().public(Owner::System).to_owned()))
             .collect();
-        makers.into_iter().map(|m| m.join().unwrap()).collect::<std::collections::HashSet<_>>()
+        makers.into_iter().map(|m| m.join().unwrap()).collect::<HashSet<_>>()
     });
     assert_eq!(made.len(), 1);
 }

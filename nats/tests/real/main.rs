@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod audit;
 mod binary;
 mod config;
 mod crossing;
 mod keys;
 mod support;
+mod websocket;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_nats::{Client, ConnectOptions, Event, ServerError};
-use kez_nats::{Keys, NatsServer, SingleServer, ports};
+use kez_nats::{Keys, NatsServer, Server as Config, config::WebSocket, ports};
 use kez_proto::subjects::Role;
 use tempfile::TempDir;
 use tokio::{sync::mpsc, time::timeout};
@@ -33,10 +33,14 @@ pub fn nats_server() -> NatsServer {
     NatsServer::find(Some(&path)).unwrap()
 }
 
+/// The web page that every [`Server`] takes.
+pub const ORIGIN: &str = "https://web.kez.test";
+
 /// A running nats-server with fresh keys. It dies with this value.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    pub websocket: SocketAddr,
     pub keys: Keys,
     _dir: TempDir,
 }
@@ -46,32 +50,51 @@ impl Server {
         Self::start_with(|conf| conf).await
     }
 
-    /// Starts on a configuration that the test changed.
+    /// Starts on a configuration whose text the test changed.
     pub async fn start_with(change: impl FnOnce(String) -> String) -> Self {
+        Self::start_as(|_| {}, change).await
+    }
+
+    /// Starts on settings and a text that the test changed.
+    pub async fn start_as(set: impl FnOnce(&mut Config), change: impl FnOnce(String) -> String) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::load_or_create(&dir.path().join("keys")).unwrap();
-        let mut server = SingleServer::new("test", "127.0.0.1:0".parse().unwrap(), dir.path().join("data"));
-        server.ports_dir = Some(dir.path().into());
-        let log = dir.path().join("log");
-        server.log_file = Some(log.clone());
-        let conf = dir.path().join("nats.conf");
-        fs::write(&conf, change(server.render(&keys).unwrap())).unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let mut config = Config::new("test", any, dir.path().join("data"));
+        let origins = vec![ORIGIN.parse().unwrap()];
+        config.websocket = Some(WebSocket { listen: any, tls: None, origins });
+        config.ports_dir = Some(dir.path().into());
+        config.log_file = Some(dir.path().join("log"));
+        set(&mut config);
+        Self::start_on(dir, keys, &config, change).await
+    }
 
+    /// Starts with these settings, which name `dir` for ports and log.
+    pub async fn start_on(
+        dir: TempDir,
+        keys: Keys,
+        config: &Config,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
+        let conf = dir.path().join("nats.conf");
+        fs::write(&conf, change(config.render(&keys).unwrap())).unwrap();
         let binary = nats_server();
         binary.check(&conf).unwrap();
         let mut child = Command::new(binary.path()).arg("-c").arg(&conf).spawn().unwrap();
-        let address = timeout(DEADLINE, async {
+        let log = config.log_file.clone().unwrap();
+        let addresses = timeout(DEADLINE, async {
             loop {
-                if let Some(address) = ports::client_address(dir.path(), child.id()).unwrap() {
-                    return address;
+                if let Some(addresses) = ports::addresses(dir.path(), child.id()).unwrap() {
+                    return addresses;
                 }
                 let log = || fs::read_to_string(&log).unwrap_or_default();
                 assert!(child.try_wait().unwrap().is_none(), "nats-server ended: {}", log());
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
-        let address = address.await.expect("nats-server never said where it listens");
-        Self { child, address, keys, _dir: dir }
+        let addresses = addresses.await.expect("nats-server never said where it listens");
+        let websocket = addresses.websocket.unwrap();
+        Self { child, address: addresses.clients, websocket, keys, _dir: dir }
     }
 
     pub async fn connect(&self, options: ConnectOptions) -> Result<Client, async_nats::ConnectError> {

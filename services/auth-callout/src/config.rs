@@ -6,6 +6,8 @@ use clap::Args as ClapArgs;
 use kez_kit::{Failure, Kind};
 use kez_proto::{ServerName, limits};
 
+pub use crate::decision::Transport;
+
 /// The flags.
 #[derive(ClapArgs, Clone, Debug)]
 #[group(id = "auth-callout")]
@@ -22,6 +24,12 @@ pub struct Args {
     /// Hours that a session lasts at most; 1 to 24.
     #[arg(long, env = "KEZ_CHAT_SESSION_HOURS", value_name = "HOURS", default_value_t = limits::SESSION.as_secs() / 3600)]
     pub session_hours: u64,
+    /// Listeners of NATS that clients reach directly, with no proxy between: only there is a client's address its own, and its refused logins are counted.
+    #[arg(long, env = "KEZ_CHAT_NATS_DIRECT", value_name = "TRANSPORTS", value_delimiter = ',')]
+    pub nats_direct: Vec<Transport>,
+    /// Refused logins a minute from one address (one /64 of IPv6) on a listener that --nats-direct names; then it is refused for the rest of the minute. 0: no limit.
+    #[arg(long, env = "KEZ_CHAT_LIMIT_NATS_LOGINS", value_name = "COUNT", default_value_t = 60)]
+    pub limit_nats_logins: u32,
 }
 
 /// The checked configuration.
@@ -34,6 +42,8 @@ pub struct Config {
     pub(crate) connections: u32,
     pub(crate) plain_nonce: bool,
     pub(crate) session: Duration,
+    pub(crate) direct: Vec<Transport>,
+    pub(crate) limit_logins: u32,
 }
 
 impl Args {
@@ -53,6 +63,8 @@ impl Args {
             connections: self.nats_connections,
             plain_nonce: !self.nats_no_plain_nonce,
             session: Duration::from_secs(self.session_hours * 3600),
+            direct: self.nats_direct,
+            limit_logins: self.limit_nats_logins,
         })
     }
 }

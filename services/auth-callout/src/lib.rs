@@ -1,24 +1,39 @@
 //! Who may come in. Answers nats-server's auth requests with user tokens that allow a person's own subjects and nothing else, and mints session tokens.
 //! It stores nothing: its signing keys are files.
 
+mod addresses;
+mod audit;
 mod config;
+mod decision;
+mod desk;
+mod door;
+mod follow;
+mod live;
+pub mod protocol;
+mod registry;
+mod session;
+mod session_keys;
+mod system;
+mod watch;
 
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
-pub use config::{Args, Config};
-use kez_kit::{Failure, Life, Nats, nats::NatsArgs};
-use kez_proto::subjects::Role;
+pub use config::{Args, Config, Transport};
+pub use desk::Internal;
+use kez_kit::{Failure, Kind, Life, Nats, nats::NatsArgs, service, service::Service, task};
+use kez_proto::{
+    limits,
+    subjects::{self, Role},
+};
+use tokio_util::sync::CancellationToken;
 
-/// `POST /internal/nats/auth`, for the admin listener, which starts before the service does.
-#[derive(Clone, Debug, Default)]
-pub struct Internal {}
+use crate::{
+    addresses::Addresses, audit::Audit, decision::Rules, desk::Desk, door::Door, follow::Follow, live::Live,
+    protocol::Callout, registry::Registry, session::Sessions, system::System, watch::Watch,
+};
 
-impl Internal {
-    /// The route.
-    pub fn router(&self) -> axum::Router {
-        axum::Router::new()
-    }
-}
+/// The queue group of all instances.
+const QUEUE: &str = "kez-auth-callout";
 
 /// Runs until the process stops.
 pub async fn run(
@@ -29,10 +44,113 @@ pub async fn run(
     drain: Duration,
 ) -> Result<(), Failure> {
     let gate = life.ready.gate("auth-callout-service");
-    let role = Role::AuthCallout;
-    let _nats = Nats::connect(nats, role.name(), &role.inbox_prefix(), 65_536, &life).await?;
-    let _ = (config, internal, drain);
-    gate.open();
-    life.shutdown.cancelled().await;
+    let (sealed, plain) = callouts(&config.keys)?;
+    let connect = async |name, seed: Option<&str>| {
+        let mut args = nats.clone();
+        if let Some(file) = seed {
+            args.nats_nkey = Some(config.keys.join(file));
+        }
+        Nats::connect(&args, name, &Role::AuthCallout.inbox_prefix(), 65_536, &life).await
+    };
+    let (kez, auth, system) = tokio::try_join!(
+        connect(Role::AuthCallout.name(), None),
+        connect("callout-auth", Some("callout-auth.nk")),
+        connect("callout-system", Some("callout-system.nk")),
+    )?;
+    let system = System { nats: system };
+    let registry = Registry::new(kez.clone());
+    let live = Arc::new(Live::new(config.connections));
+    let audit = Audit::start(&internal.metrics);
+    let sessions = Sessions::load(
+        config.server.clone(),
+        &config.keys.join("session"),
+        config.session,
+        config.plain_nonce,
+        kez.clone(),
+    )?;
+
+    let stopped = CancellationToken::new();
+    let _stop = stopped.clone().drop_guard();
+    let follow = Follow {
+        live: live.clone(),
+        system: system.clone(),
+        registry: registry.clone(),
+        audit: audit.clone(),
+    };
+    follow.start(&kez, stopped.clone()).await?;
+    let service = serve_sessions(&kez, &sessions).await?;
+
+    let rules = Rules { server: config.server, plain_nonce: config.plain_nonce, login: config.login };
+    let addresses = Addresses::new(config.limit_logins, config.direct);
+    let door = Door { rules, sessions, registry, live, addresses };
+    let desk = Arc::new(Desk { sealed, plain, door, audit: audit.clone() });
+    internal.open(&desk);
+    let requests = auth.client.queue_subscribe(subjects::AUTH_REQUEST, QUEUE.into()).await;
+    let requests = requests.map_err(Failure::internal)?;
+    let mut serving = task::spawn("logins", desk.serve(auth.clone(), requests, life.shutdown.clone()));
+    // From here on the gate is the watch's: open while NATS knows the subscription above.
+    let watch = Watch { auth, kez, system, audit, gate, leaving: life.shutdown.clone() };
+    let watching = watch.start(stopped.clone()).await?;
+
+    tokio::select! {
+        biased;
+        () = life.shutdown.cancelled() => {}
+        _ = &mut serving => return Err(Failure::internal("logins are answered no more")),
+    }
+    let stopping = async {
+        let _ = serving.await;
+        service.stop(drain).await;
+        stopped.cancel();
+        let _ = watching.await;
+    };
+    if tokio::time::timeout(drain, stopping).await.is_err() {
+        tracing::warn!("logins were still under way at the end of the drain window");
+    }
     Ok(())
+}
+
+/// For sealed requests and for plain ones.
+fn callouts(keys: &Path) -> Result<(Callout, Callout), Failure> {
+    let read = |name: &str| {
+        let file = keys.join(name);
+        let wrong = |why: String| {
+            let message = format!("can't use the key {}: {why}; make it with kez nats init", file.display());
+            Failure::new(Kind::Configuration, message)
+        };
+        std::fs::read_to_string(&file)
+            .map(|text| text.trim_end().to_owned())
+            .map_err(|e| wrong(e.to_string()))
+    };
+    let (issuer, xkey) = (read("callout-issuer.nk")?, read("callout-xkey.nk")?);
+    let both = Callout::new(&issuer, Some(&xkey)).zip(Callout::new(&issuer, None));
+    both.ok_or_else(|| {
+        Failure::new(
+            Kind::Configuration,
+            format!(
+                "callout-issuer.nk in {} isn't the seed of a NATS account (SA…), or callout-xkey.nk isn't that of a curve key (SX…)",
+                keys.display()
+            ),
+        )
+    })
+}
+
+async fn serve_sessions(nats: &Nats, sessions: &Arc<Sessions>) -> Result<Service, Failure> {
+    let service = Service::start(nats, "kez-auth-callout", "session tokens").await?;
+    macro_rules! endpoint {
+        ($subject:expr, $handler:ident) => {{
+            let sessions = sessions.clone();
+            let handler = move |call: service::Call| {
+                let sessions = sessions.clone();
+                async move { sessions.$handler(call.payload).await }
+            };
+            service.endpoint($subject, handler).await?;
+        }};
+    }
+    endpoint!(subjects::AUTH_SESSION, begin);
+    endpoint!(subjects::AUTH_RENEW, renew);
+    endpoint!(subjects::AUTH_JWKS, jwks);
+    endpoint!(subjects::AUTH_DESCRIBE, describe);
+    // Any answer on the same connection, also that nobody is there, shows that NATS has the subscriptions: ready means that a request finds them.
+    let _ = nats.request(subjects::REGISTRY_LOOKUP, Default::default(), limits::SERVICE_DEADLINE).await;
+    Ok(service)
 }

@@ -5,7 +5,6 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, TcpListener},
     os::unix::process::CommandExt,
     path::Path,
     process::{self, Command, ExitStatus, Stdio},
@@ -18,7 +17,8 @@ use std::{
 };
 
 use kez_kit::{Failure, Kind, Life};
-use kez_nats::{Keys, NatsServer, SingleServer, ports};
+use kez_nats::{Error, Keys, NatsServer, ports};
+use kez_proto::limits;
 use nix::{
     errno::Errno,
     sys::signal::{Signal, kill},
@@ -26,17 +26,18 @@ use nix::{
 };
 use tokio::sync::watch;
 
-use crate::data::Data;
+use crate::{
+    data::Data,
+    listeners::{Addresses, Listeners},
+};
 
-/// Where it listens unless told otherwise.
-pub const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4222);
 /// A nats-server that is asked to stop has this long.
 const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 
 /// A running, watched nats-server.
 pub struct Child {
-    pub address: SocketAddr,
+    pub addresses: Addresses,
     pub version: String,
     shared: Arc<Shared>,
     state: watch::Receiver<State>,
@@ -72,16 +73,15 @@ impl Child {
         binary: NatsServer,
         data: &Data,
         keys: &Keys,
-        bind: Option<SocketAddr>,
-        partitions: u16,
+        listeners: &Listeners,
         life: &Life,
     ) -> Result<Self, Failure> {
         end_leftover(&data.nats_pid(), &data.nats_config()).await;
         // An old file would be believed if its process id came again.
         clear(&data.nats_ports())?;
-        let listen = choose(bind)?;
-        write_config(data, keys, listen, partitions)?;
-        binary.check(&data.nats_config()).map_err(crate::failure)?;
+        let mut chosen = listeners.choose()?;
+        write_config(data, keys, listeners, chosen)?;
+        binary.check(&data.nats_config()).map_err(|e| refusal(e, listeners))?;
         let version = binary.version().to_string();
         let shared = Arc::new(Shared { stopping: AtomicBool::new(false), pid: AtomicI32::new(0) });
         let (sender, mut state) = watch::channel(State::Starting);
@@ -91,19 +91,27 @@ impl Child {
         let supervisor = move || supervise(&path, &config, &watched, &sender);
         thread::Builder::new().name("nats-server".into()).spawn(supervisor).map_err(Failure::internal)?;
 
-        let address = match ready(&mut state, data, life).await {
-            // Somebody else took the default port just now.
-            Err(_) if bind.is_none() && listen.port() != 0 && choose(None)?.port() == 0 => {
-                write_config(data, keys, SocketAddr::new(listen.ip(), 0), partitions)?;
-                ready(&mut state, data, life).await?
+        let listening = loop {
+            match ready(&mut state, data, life).await {
+                Ok(listening) => break listening,
+                Err(failure) => {
+                    let others = listeners.choose_again(chosen);
+                    if others == chosen {
+                        return Err(failure);
+                    }
+                    chosen = others;
+                    write_config(data, keys, listeners, chosen)?;
+                }
             }
-            outcome => outcome?,
         };
-        if address != listen {
-            // When it is started again it must come back where the services look for it.
-            write_config(data, keys, address, partitions)?;
+        let mut addresses = chosen;
+        addresses.clients.set_port(listening.clients.port());
+        addresses.browsers.set_port(listening.websocket.map_or(0, |browsers| browsers.port()));
+        if addresses != chosen {
+            // When it is started again it must come back where the services and the clients look for it.
+            write_config(data, keys, listeners, addresses)?;
         }
-        Ok(Self { address, version, shared, state })
+        Ok(Self { addresses, version, shared, state })
     }
 
     /// The means to have it start anew.
@@ -143,9 +151,16 @@ fn signal(pid: i32, signal: Signal) {
 }
 
 /// Writes the configuration of a nats-server for this data folder.
-pub fn write_config(data: &Data, keys: &Keys, listen: SocketAddr, partitions: u16) -> Result<(), Failure> {
-    let mut server = SingleServer::new("kez-chat", listen, data.jetstream());
-    server.partitions = partitions;
+pub fn write_config(
+    data: &Data,
+    keys: &Keys,
+    listeners: &Listeners,
+    addresses: Addresses,
+) -> Result<(), Failure> {
+    let mut server = kez_nats::Server::new("kez-chat", addresses.clients, data.jetstream());
+    listeners.set(&mut server, addresses);
+    // However many the deployment has, which only its streams tell, the fan-out may use them.
+    server.partitions = limits::PARTITIONS_MAX;
     server.ports_dir = Some(data.nats_ports());
     server.pid_file = Some(data.nats_pid());
     server.log_file = Some(data.nats_log());
@@ -155,20 +170,25 @@ pub fn write_config(data: &Data, keys: &Keys, listen: SocketAddr, partitions: u1
         .map_err(|e| Failure::new(Kind::Disk, format!("can't write {}: {e}", path.display())))
 }
 
-/// The address to listen on: the one asked for, which must be free, else the default one, else any free port.
-fn choose(bind: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
-    let wanted = bind.unwrap_or(DEFAULT);
-    match TcpListener::bind(wanted) {
-        Ok(_) => Ok(wanted),
-        Err(e) if bind.is_none() && e.kind() == io::ErrorKind::AddrInUse => {
-            Ok(SocketAddr::new(wanted.ip(), 0))
+/// What comes from outside of a configuration that nats-server refuses are the files of TLS.
+fn refusal(error: Error, listeners: &Listeners) -> Failure {
+    match error {
+        Error::ConfigRefused(words) if listeners.certificate().is_some() && words.contains("cert") => {
+            let words = words.lines().last().unwrap_or_default();
+            let message =
+                format!("nats-server doesn't take the files of --nats-tls-cert and --nats-tls-key: {words}");
+            Failure::new(Kind::Configuration, message)
         }
-        Err(e) => Err(Failure::bind(wanted, "--nats-bind (KEZ_CHAT_NATS_BIND)", &e)),
+        other => crate::failure(other),
     }
 }
 
 /// Waits until the child takes clients. Reading its streams back takes as long as they are large, so only its end is a failure.
-async fn ready(state: &mut watch::Receiver<State>, data: &Data, life: &Life) -> Result<SocketAddr, Failure> {
+async fn ready(
+    state: &mut watch::Receiver<State>,
+    data: &Data,
+    life: &Life,
+) -> Result<ports::Addresses, Failure> {
     let begun = Instant::now();
     // A failure that was seen before isn't told again.
     if matches!(*state.borrow(), State::Failed(_)) {
@@ -186,10 +206,9 @@ async fn ready(state: &mut watch::Receiver<State>, data: &Data, life: &Life) -> 
                 return Err(Failure::new(Kind::NatsServer, message));
             }
             State::Running(pid) => {
-                if let Some(address) =
-                    ports::client_address(&data.nats_ports(), pid).map_err(crate::failure)?
-                {
-                    return Ok(address);
+                let listening = ports::addresses(&data.nats_ports(), pid).map_err(crate::failure)?;
+                if let Some(listening) = listening {
+                    return Ok(listening);
                 }
             }
             State::Starting | State::Stopped => {}

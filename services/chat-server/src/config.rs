@@ -1,11 +1,13 @@
 //! The command line: the services' own flags together, the data folder, and the nats-server.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Parser;
 use kez_kit::life::{Config, ProcessArgs};
 
-/// kez-chat-server: a Kez Chat home server in one process: handle registry, mail, HTTP and SSE, with a nats-server that it starts, watches and stops.
+use crate::listeners::ListenerArgs;
+
+/// kez-chat-server: a Kez Chat home server in one process: handle registry, mail, HTTP, SSE and NATS, with a nats-server that it starts, watches and stops.
 ///
 /// Example: kez-chat-server --server chat.example.org --db /var/lib/kez-chat
 ///
@@ -26,13 +28,16 @@ pub struct Arguments {
     /// Mail.
     #[command(flatten)]
     pub fanout: kez_fanout::Args,
+    /// Who comes in to NATS.
+    #[command(flatten)]
+    pub auth_callout: kez_auth_callout::Args,
     /// Use this NATS (servers separated by commas) instead of starting a nats-server. It must have JetStream and the accounts that nats/ describes,
     /// with the keys in <FOLDER>/nats/keys.
     #[arg(long, env = "KEZ_CHAT_NATS_URL", value_name = "URL", value_delimiter = ',')]
     pub nats_url: Option<Vec<String>>,
-    /// Where the nats-server that is started listens [default: 127.0.0.1:4222, or a free port of 127.0.0.1 if that is taken].
-    #[arg(long, env = "KEZ_CHAT_NATS_BIND", value_name = "ADDRESS", conflicts_with = "nats_url")]
-    pub nats_bind: Option<SocketAddr>,
+    /// Where the nats-server that is started listens.
+    #[command(flatten)]
+    pub listeners: ListenerArgs,
     /// The nats-server to start [default: nats-server on the PATH]; 2.14.3 or newer.
     #[arg(long, env = "KEZ_NATS_SERVER", value_name = "FILE")]
     pub nats_server: Option<PathBuf>,
@@ -43,7 +48,8 @@ pub struct Arguments {
 
 impl Config for Arguments {
     // The parts of one process find each other at once; what they say along the way is for those who run them apart.
-    const LOG: &str = "warn,kez_chat_server=info,kez_kit::life=info,kez_kit::retry=info,async_nats=off";
+    const LOG: &str =
+        "warn,audit=info,kez_chat_server=info,kez_kit::life=info,kez_kit::retry=info,async_nats=off";
 
     fn process(&self) -> &ProcessArgs {
         &self.process

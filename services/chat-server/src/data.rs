@@ -97,7 +97,12 @@ impl Data {
     }
 
     pub fn keys(&self) -> PathBuf {
-        self.folder.join("nats/keys")
+        Self::keys_in(&self.folder)
+    }
+
+    /// Where the keys will be in a folder that isn't opened yet.
+    pub fn keys_in(folder: &Path) -> PathBuf {
+        folder.join("nats/keys")
     }
 
     pub fn jetstream(&self) -> PathBuf {

@@ -1,25 +1,26 @@
 //! `kez.fanout.ack`: a person's purge. What is signed is what is done: handle and `through` are read from the signed target itself.
 
 use bytes::Bytes;
-use kez_kit::service::{decode, encode};
+use kez_kit::service::{Call, decode, encode};
 use kez_proto::{
-    Code, Problem, auth,
-    limits::REQUEST_SKEW_SECS,
+    Code, Handle, Problem, auth,
     mail::{Ack, Purged},
 };
 
-use crate::{Fanout, now};
+use crate::Fanout;
 
-pub async fn ack(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> {
-    let Ack { handle, target, auth } = decode(&payload)?;
-    let (handle, primary) = fanout.recipients.key(&handle).await?;
-    let credential = auth.signature.ok_or(Code::AuthRequired)?;
-    let through = through(&target, handle.as_str())?;
+pub async fn ack(fanout: &Fanout, call: Call) -> Result<Bytes, Problem> {
+    let Ack { handle, target, auth } = decode(&call.payload)?;
+    let (handle, primary) = fanout.directory.key(&handle).await?;
     let server = &fanout.deployment.server;
-    credential.verify(&primary, now(), REQUEST_SKEW_SECS, |ts| {
-        auth::request_text(server, "DELETE", &target, b"", ts)
-    })?;
-    encode(&Purged { purged: fanout.store.purge(&handle, through).await? })
+    let text = |ts| auth::request_text(server, "DELETE", &target, b"", ts);
+    fanout.check_deleter(&primary, &auth, text).await?;
+    purge(fanout, &handle, through(&target, handle.as_str())?).await
+}
+
+/// Deletes, whoever was found to be the owner.
+pub async fn purge(fanout: &Fanout, handle: &Handle, through: u64) -> Result<Bytes, Problem> {
+    encode(&Purged { purged: fanout.store.purge(handle, through).await? })
 }
 
 fn through(target: &str, handle: &str) -> Result<u64, Code> {

@@ -26,6 +26,12 @@ pub struct Args {
     /// Seconds in which the same envelope to the same recipient is stored once. 0: every copy is stored.
     #[arg(long, env = "KEZ_CHAT_DUPLICATE_WINDOW", value_name = "SECONDS", default_value_t = limits::DUPLICATE_WINDOW.as_secs())]
     pub duplicate_window: u64,
+    /// Refuse mail of people who don't say who they are (sender_required): only with a session token or over NATS.
+    #[arg(long, env = "KEZ_CHAT_REQUIRE_SENDER")]
+    pub require_sender: bool,
+    /// Messages per minute from one sender, with a session token or over NATS. 0: no limit.
+    #[arg(long, env = "KEZ_CHAT_LIMIT_SENDER", value_name = "COUNT", default_value_t = limits::SENDER_MESSAGES_PER_MINUTE)]
+    pub limit_sender: u32,
     /// Copies of each message over the NATS cluster: 1, 3 or 5.
     #[arg(long, env = "KEZ_CHAT_REPLICAS", value_name = "COUNT", default_value_t = 1)]
     pub replicas: usize,
@@ -40,6 +46,8 @@ pub struct Config {
     pub(crate) store_bytes: Option<u64>,
     pub(crate) duplicate_window: Duration,
     pub(crate) replicas: usize,
+    pub(crate) require_sender: bool,
+    pub(crate) limit_sender: u32,
 }
 
 impl TryFrom<Args> for Config {
@@ -65,6 +73,8 @@ impl TryFrom<Args> for Config {
             store_bytes: args.store_bytes,
             duplicate_window: Duration::from_secs(args.duplicate_window),
             replicas: args.replicas,
+            require_sender: args.require_sender,
+            limit_sender: args.limit_sender,
         })
     }
 }

@@ -1,9 +1,12 @@
 //! `kez.fanout.send`: one message into one inbox. The answer means that it is on disk.
 
 use bytes::Bytes;
-use kez_kit::service::{decode, encode};
+use kez_kit::{
+    nats::header,
+    service::{Call, decode, encode},
+};
 use kez_proto::{
-    Code, Problem,
+    Code, Handle, Problem, headers, limits,
     mail::{Send, Sent},
 };
 
@@ -21,7 +24,21 @@ fn check_readable(envelope: &[u8]) -> Result<(), Problem> {
     }
 }
 
-pub async fn send(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> {
+/// What the gateway took: with a session token from its person, else from somebody unknown. A token that isn't good is refused, never left out of account.
+pub async fn send(fanout: &Fanout, call: Call) -> Result<Bytes, Problem> {
+    let sender = match header(call.headers.as_ref(), headers::KEZ_SESSION) {
+        Some(token) => Some(fanout.sender_of(token).await?),
+        None => None,
+    };
+    deliver(fanout, sender.as_ref(), call.payload).await
+}
+
+/// Stores a message, which is the same one whoever sent it.
+pub async fn deliver(fanout: &Fanout, sender: Option<&Handle>, payload: Bytes) -> Result<Bytes, Problem> {
+    fanout.senders.admit(sender)?;
+    if payload.len() > limits::ENVELOPE_BYTES + limits::SEND_OVERHEAD_BYTES {
+        return Err(Code::TooLarge.into());
+    }
     let Send { to, envelope } = decode(&payload)?;
     let envelope = envelope.get().as_bytes();
     if !envelope.starts_with(b"{") {
@@ -35,7 +52,7 @@ pub async fn send(fanout: &Fanout, payload: Bytes) -> Result<Bytes, Problem> {
         ));
     }
     check_readable(envelope)?;
-    let (handle, _) = fanout.recipients.key(&to).await?;
+    let (handle, _) = fanout.directory.key(&to).await?;
     let created_at = now();
     let stored = fanout.store.append(&handle, payload.slice_ref(envelope), created_at).await?;
     let created_at = match stored.duplicate {

@@ -232,17 +232,14 @@ fn message_id(handle: &Handle, envelope: &[u8]) -> String {
 }
 
 /// Writes a page as JSON, with each envelope's own bytes.
-pub fn write_page(out: &mut Vec<u8>, page: &Page, epoch: &str) -> Result<(), Problem> {
+pub fn write_page(out: &mut Vec<u8>, page: &Page, epoch: &str, head: Option<u64>) -> Result<(), Problem> {
     let messages = page.messages.iter().map(|stored| {
         let envelope: &RawValue = serde_json::from_slice(&stored.envelope)?;
         Ok(mail::Message { seq: stored.seq, created_at: stored.created_at, envelope })
     });
     let messages = messages.collect::<Result<Vec<_>, serde_json::Error>>();
     let written = messages.and_then(|messages| {
-        serde_json::to_writer(
-            out,
-            &mail::Page { messages, next: page.next, epoch: epoch.to_owned(), head: None },
-        )
+        serde_json::to_writer(out, &mail::Page { messages, next: page.next, epoch: epoch.to_owned(), head })
     });
     written.map_err(|e| Problem::new(Code::Internal, format!("a stored message isn't JSON: {e}")))
 }

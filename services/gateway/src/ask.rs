@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use axum::{
     body::{Body, BodyDataStream, Bytes, HttpBody},
     http::{StatusCode, header},
@@ -9,7 +10,7 @@ use axum::{
 };
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use kez_kit::task;
+use kez_kit::{nats::service_error, task};
 use kez_proto::{Code, http::JSON, limits::CALLER_DEADLINE};
 use serde::Serialize;
 use tokio::time::timeout;
@@ -26,7 +27,22 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 impl Gateway {
     /// Asks a service; its answer's bytes, or its refusal.
     pub async fn ask(&self, subject: &'static str, request: impl Into<Bytes>) -> Result<Bytes, Refusal> {
-        Ok(self.nats.request(subject, request.into(), CALLER_DEADLINE).await?.payload)
+        self.ask_with(subject, HeaderMap::new(), request).await
+    }
+
+    /// The same with headers of ours.
+    pub async fn ask_with(
+        &self,
+        subject: &'static str,
+        headers: HeaderMap,
+        request: impl Into<Bytes>,
+    ) -> Result<Bytes, Refusal> {
+        let answer =
+            self.nats.request_with_headers(subject, headers, request.into(), CALLER_DEADLINE).await?;
+        match service_error(&answer) {
+            None => Ok(answer.payload),
+            Some(problem) => Err(problem.into()),
+        }
     }
 
     /// The same with a request of ours.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use axum_client_ip::ClientIpSource;
 use clap::Args as ClapArgs;
 use kez_kit::{Failure, Kind};
-use kez_proto::ServerName;
+use kez_proto::{ServerName, server::NatsAddresses};
 use url::Url;
 
 /// The flags.
@@ -18,6 +18,12 @@ pub struct Args {
     /// Where clients reach this server, for links [default: https://<server>].
     #[arg(long, env = "KEZ_CHAT_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<Url>,
+    /// Where clients reach this deployment's NATS, nats:// or tls://; told by GET /v1/server. Without it, clients aren't told of it.
+    #[arg(long, env = "KEZ_CHAT_NATS_PUBLIC_URL", value_name = "URL")]
+    pub nats_public_url: Option<Url>,
+    /// Where browsers reach this deployment's NATS, ws:// or wss://; told by GET /v1/server. Without it, they aren't told of it.
+    #[arg(long, env = "KEZ_CHAT_NATS_WS_PUBLIC_URL", value_name = "URL")]
+    pub nats_ws_public_url: Option<Url>,
     /// Folder of a web client to serve at /, instead of the page that says what this server is.
     #[arg(long, env = "KEZ_CHAT_WEB_DIR", value_name = "FOLDER")]
     pub web_dir: Option<PathBuf>,
@@ -43,6 +49,9 @@ pub struct LimitArgs {
     /// Registrations per hour and address. 0: no limit.
     #[arg(long, env = "KEZ_CHAT_LIMIT_REGISTRATIONS", value_name = "COUNT", default_value_t = 30)]
     pub limit_registrations: u32,
+    /// Sessions begun per hour and address, whether or not they were refused; renewing one counts as a request only. 0: no limit.
+    #[arg(long, env = "KEZ_CHAT_LIMIT_SESSIONS", value_name = "COUNT", default_value_t = 240)]
+    pub limit_sessions: u32,
     /// Open streams per address. 0: no limit.
     #[arg(long, env = "KEZ_CHAT_LIMIT_STREAMS", value_name = "COUNT", default_value_t = 64)]
     pub limit_streams: u32,
@@ -56,6 +65,7 @@ pub struct Config {
     /// Without a trailing slash.
     pub(crate) public_url: String,
     pub(crate) has_public_url: bool,
+    pub(crate) nats: Option<NatsAddresses>,
     pub(crate) web_dir: Option<PathBuf>,
     pub(crate) client_ip_source: ClientIpSource,
     pub(crate) limits: LimitArgs,
@@ -71,22 +81,93 @@ impl Args {
                 format!("--web-dir {} has no index.html", dir.display()),
             ));
         }
-        if args.public_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
-            return Err(Failure::new(
-                Kind::Configuration,
-                "--public-url must be an http:// or https:// address",
-            ));
-        }
-        let has_public_url = args.public_url.is_some();
-        let public_url = args.public_url.map_or_else(|| format!("https://{server}"), |url| url.to_string());
+        let public_url = public(args.public_url, "--public-url", ["http", "https"])?;
+        let nats = NatsAddresses {
+            url: public(args.nats_public_url, "--nats-public-url", ["nats", "tls"])?,
+            websocket_url: public(args.nats_ws_public_url, "--nats-ws-public-url", ["ws", "wss"])?,
+        };
         Ok(Config {
             bind: args.bind,
+            has_public_url: public_url.is_some(),
+            public_url: public_url.unwrap_or_else(|| format!("https://{server}")),
             server,
-            public_url: public_url.trim_end_matches('/').to_owned(),
-            has_public_url,
+            nats: (nats != NatsAddresses::default()).then_some(nats),
             web_dir: args.web_dir,
             client_ip_source: args.client_ip_source,
             limits: args.limits,
         })
+    }
+}
+
+/// A flag's address that everybody is told, without a trailing slash.
+fn public(url: Option<Url>, flag: &str, schemes: [&str; 2]) -> Result<Option<String>, Failure> {
+    let Some(url) = url else { return Ok(None) };
+    let wrong = |problem: String| Err(Failure::new(Kind::Configuration, format!("{flag} {problem}")));
+    if !schemes.contains(&url.scheme()) || !url.has_host() {
+        return wrong(format!("must be an address that begins with {}:// or {}://", schemes[0], schemes[1]));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return wrong("has a name or a password in it, and everybody is told this address".into());
+    }
+    Ok(Some(url.as_str().trim_end_matches('/').to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn config(flags: &[&str]) -> Result<Config, Failure> {
+        let args = Command::parse_from([&["test"], flags].concat()).args;
+        args.with("chat.example.org".parse().unwrap())
+    }
+
+    #[test]
+    fn addresses_that_clients_are_told() {
+        let config = |flags: &[&str]| config(flags).unwrap();
+        assert_eq!(config(&[]).nats, None);
+        assert_eq!(
+            (config(&[]).public_url.as_str(), config(&[]).has_public_url),
+            ("https://chat.example.org", false)
+        );
+        let told = config(&[
+            "--public-url=http://chat.example.org:6969/",
+            "--nats-public-url=tls://nats.example.org:4222",
+            "--nats-ws-public-url=wss://chat.example.org/nats/",
+        ]);
+        assert_eq!((told.public_url.as_str(), told.has_public_url), ("http://chat.example.org:6969", true));
+        let nats = NatsAddresses {
+            url: Some("tls://nats.example.org:4222".into()),
+            websocket_url: Some("wss://chat.example.org/nats".into()),
+        };
+        assert_eq!(told.nats, Some(nats));
+        let one = config(&["--nats-ws-public-url=ws://127.0.0.1:8443"]).nats.unwrap();
+        assert_eq!((one.url, one.websocket_url.as_deref()), (None, Some("ws://127.0.0.1:8443")));
+    }
+
+    #[test]
+    fn an_address_of_the_wrong_kind_is_refused_by_its_flag() {
+        for (flag, wrong) in [
+            ("--public-url", "nats://chat.example.org"),
+            ("--nats-public-url", "ws://chat.example.org"),
+            ("--nats-public-url", "http://chat.example.org"),
+            ("--nats-public-url", "nats:chat.example.org"),
+            ("--nats-public-url", "nats://secret@chat.example.org"),
+            ("--nats-ws-public-url", "https://chat.example.org"),
+            ("--nats-ws-public-url", "nats://chat.example.org"),
+            ("--nats-ws-public-url", "wss://:secret@chat.example.org"),
+        ] {
+            let refused = config(&[flag, wrong]).unwrap_err();
+            assert_eq!(refused.kind, Kind::Configuration);
+            assert!(refused.message.starts_with(&format!("{flag} ")), "{wrong}: {refused}");
+            assert!(!refused.message.contains("secret"), "{refused}");
+        }
     }
 }

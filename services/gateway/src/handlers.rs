@@ -11,11 +11,13 @@ use axum::{
 };
 use kez_proto::{
     Code,
-    auth::{Caller, Credential},
-    headers::X_KEZ_AUTH,
+    auth::Caller,
+    headers::KEZ_SESSION,
+    http::JSON,
     limits, mail,
     registry::{ByPrimary, Lookup, Record},
-    server::{Description, Health, ServerInfo},
+    server::{AuthDescription, Description, Health, NatsAddresses, ServerInfo},
+    session::Renew,
     subjects,
     webfinger::{self, Jrd, Query},
 };
@@ -24,6 +26,7 @@ use url::form_urlencoded;
 use crate::{
     Gateway,
     ask::{body, json},
+    caller::{caller, token},
     refusal::Refusal,
 };
 
@@ -51,18 +54,31 @@ pub async fn healthz(State(gateway): Gate) -> Json<Health> {
 }
 
 pub async fn server(State(gateway): Gate) -> Result<Json<ServerInfo>, Refusal> {
-    let answer = gateway.ask(subjects::FANOUT_DESCRIBE, "").await?;
-    let Description { server, epoch, limits } =
-        serde_json::from_slice(&answer).map_err(|_| Code::Internal)?;
-    let features = ["register", "webfinger", "inbox", "sse"].map(String::from).to_vec();
+    let (mail, auth) =
+        tokio::join!(gateway.ask(subjects::FANOUT_DESCRIBE, ""), gateway.ask(subjects::AUTH_DESCRIBE, ""));
+    let Description { server, epoch, limits } = serde_json::from_slice(&mail?).map_err(|_| Code::Internal)?;
+    // Whoever isn't there to answer can't let anybody in either.
+    let auth = auth.ok().and_then(|answer| serde_json::from_slice::<AuthDescription>(&answer).ok());
+    let nats = gateway.config.nats.clone();
     Ok(Json(ServerInfo {
         name: server,
         version: env!("CARGO_PKG_VERSION").into(),
         epoch,
         limits,
-        features,
-        nats: None,
+        features: features(auth, nats.as_ref()),
+        nats,
     }))
+}
+
+fn features(auth: Option<AuthDescription>, nats: Option<&NatsAddresses>) -> Vec<String> {
+    let mut features = ["register", "webfinger", "inbox", "sse"].map(String::from).to_vec();
+    if let Some(auth) = auth {
+        features.extend(auth.features);
+        if nats.is_some_and(|nats| nats.websocket_url.is_some()) {
+            features.push("nats-websocket".into());
+        }
+    }
+    features
 }
 
 pub async fn register(State(gateway): Gate, request: Body) -> Answer {
@@ -88,9 +104,30 @@ pub async fn webfinger(State(gateway): Gate, RawQuery(query): RawQuery) -> Answe
     Ok(([(header::CONTENT_TYPE, webfinger::JRD_JSON)], jrd).into_response())
 }
 
-pub async fn send(State(gateway): Gate, request: Body) -> Answer {
+pub async fn session(State(gateway): Gate, request: Body) -> Answer {
+    let envelope = body(request, limits::REGISTRATION_BYTES).await?;
+    Ok(json(StatusCode::CREATED, gateway.ask(subjects::AUTH_SESSION, envelope).await?))
+}
+
+pub async fn renew(State(gateway): Gate, headers: HeaderMap) -> Answer {
+    let Caller { token, signature } = caller(&headers)?;
+    let renew = Renew { token: token.ok_or(Code::AuthRequired)?, signature };
+    Ok(json(StatusCode::CREATED, gateway.ask_json(subjects::AUTH_RENEW, &renew).await?))
+}
+
+pub async fn jwks(State(gateway): Gate) -> Answer {
+    let keys = gateway.ask(subjects::AUTH_JWKS, "").await?;
+    let cache = format!("public, max-age={}", limits::SESSION_KEYS_REFRESH.as_secs());
+    Ok(([(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, &cache)], keys).into_response())
+}
+
+pub async fn send(State(gateway): Gate, headers: HeaderMap, request: Body) -> Answer {
     let message = body(request, limits::ENVELOPE_BYTES + limits::SEND_OVERHEAD_BYTES).await?;
-    Ok(json(StatusCode::CREATED, gateway.ask(subjects::FANOUT_SEND, message).await?))
+    let mut about = async_nats::HeaderMap::new();
+    if let Some(token) = token(&headers)? {
+        about.insert(KEZ_SESSION, token);
+    }
+    Ok(json(StatusCode::CREATED, gateway.ask_with(subjects::FANOUT_SEND, about, message).await?))
 }
 
 pub async fn inbox(
@@ -101,11 +138,8 @@ pub async fn inbox(
 ) -> Answer {
     let query = query.unwrap_or_default();
     let since = number(&query, "since")?.unwrap_or(0);
-    let limit = match number(&query, "limit")? {
-        None => limits::PAGE_DEFAULT,
-        Some(n @ 1..) => usize::try_from(n).unwrap_or(limits::PAGE_MAX).min(limits::PAGE_MAX),
-        Some(0) => return Err(Code::InvalidParameter.into()),
-    };
+    let limit = number(&query, "limit")?.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    let limit = mail::page_limit(limit)?;
     let auth = mail::ReadAuth::Poll(caller(&headers)?);
     Ok(json(
         StatusCode::OK,
@@ -120,17 +154,6 @@ pub async fn delete(State(gateway): Gate, Name(handle): Name, uri: Uri, headers:
         StatusCode::OK,
         gateway.ask_json(subjects::FANOUT_ACK, &mail::Ack { handle, target, auth }).await?,
     ))
-}
-
-/// What the caller presents in headers, as it is.
-pub fn caller(headers: &HeaderMap) -> Result<Caller, Code> {
-    Ok(Caller { token: None, signature: credential(headers)? })
-}
-
-/// The caller's signature from the header, as it is.
-fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Code> {
-    let value = headers.get(X_KEZ_AUTH);
-    value.map(|v| v.to_str().map(|v| Credential(v.to_owned())).map_err(|_| Code::MalformedAuth)).transpose()
 }
 
 /// A query parameter's values.

@@ -2,6 +2,7 @@
 //! JetStream, check a signature, or know a rule about handles or mail.
 
 mod ask;
+mod caller;
 mod config;
 mod handlers;
 mod page;

@@ -3,9 +3,7 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use axum::{
@@ -15,8 +13,7 @@ use axum::{
     response::Response,
 };
 use axum_client_ip::ClientIp;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
-use kez_kit::task;
+use kez_kit::rate::Rate;
 use kez_proto::{Code, Problem};
 
 use crate::{Config, Gateway, ask, refusal::Refusal};
@@ -27,15 +24,15 @@ pub enum Kind {
     Requests,
     Sends,
     Registrations,
+    Sessions,
 }
-
-type Limiter = Option<Arc<DefaultKeyedRateLimiter<IpAddr>>>;
 
 /// All counters.
 pub struct Rates {
-    requests: Limiter,
-    sends: Limiter,
-    registrations: Limiter,
+    requests: Rate<IpAddr>,
+    sends: Rate<IpAddr>,
+    registrations: Rate<IpAddr>,
+    sessions: Rate<IpAddr>,
     streams: Arc<Mutex<HashMap<IpAddr, u32>>>,
     streams_limit: u32,
 }
@@ -44,41 +41,24 @@ impl Rates {
     /// Counters that forget idle addresses.
     pub fn start(config: &Config) -> Self {
         let limits = &config.limits;
-        let limiter = |count: u32, quota: fn(NonZeroU32) -> Quota| -> Limiter {
-            let limiter = Arc::new(RateLimiter::keyed(quota(NonZeroU32::new(count)?)));
-            let weak = Arc::downgrade(&limiter);
-            task::spawn("rate-forget", async move {
-                loop {
-                    tokio::time::sleep(Duration::from_secs(60)).await;
-                    let Some(limiter) = weak.upgrade() else { return };
-                    limiter.retain_recent();
-                    limiter.shrink_to_fit();
-                }
-            });
-            Some(limiter)
-        };
         Self {
-            requests: limiter(limits.limit_requests, Quota::per_minute),
-            sends: limiter(limits.limit_sends, Quota::per_minute),
-            registrations: limiter(limits.limit_registrations, Quota::per_hour),
+            requests: Rate::per_minute(limits.limit_requests),
+            sends: Rate::per_minute(limits.limit_sends),
+            registrations: Rate::per_hour(limits.limit_registrations),
+            sessions: Rate::per_hour(limits.limit_sessions),
             streams: Arc::default(),
             streams_limit: limits.limit_streams,
         }
     }
 
     fn check(&self, kind: Kind, ip: IpAddr) -> Result<(), Refusal> {
-        let (limiter, what) = match kind {
+        let (rate, what) = match kind {
             Kind::Requests => (&self.requests, "requests"),
             Kind::Sends => (&self.sends, "messages"),
             Kind::Registrations => (&self.registrations, "registrations"),
+            Kind::Sessions => (&self.sessions, "sessions"),
         };
-        let Some(limiter) = limiter else { return Ok(()) };
-        limiter.check_key(&ip).map_err(|until| {
-            let wait = until.wait_time_from(limiter.clock().now());
-            let mut problem = Problem::new(Code::RateLimited, format!("too many {what} from this address"));
-            problem.retry_after = Some(wait.as_secs() as u32 + 1);
-            Refusal(problem)
-        })
+        Ok(rate.check(&ip, format_args!("too many {what} from this address"))?)
     }
 
     /// Counts an open stream until the place is dropped.

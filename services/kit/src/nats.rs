@@ -12,7 +12,7 @@ use kez_proto::{Code, Problem, headers, limits};
 use tokio::sync::watch;
 
 use crate::{
-    Failure, Kind, Life,
+    Failure, Kind, Life, pinned,
     retry::{Attempt, until_done},
 };
 
@@ -31,6 +31,12 @@ pub struct NatsArgs {
     /// File with the seed of this service's nkey (SU…); without one it connects without credentials, which only a NATS for trials allows.
     #[arg(long, env = "KEZ_CHAT_NATS_NKEY", value_name = "FILE")]
     pub nats_nkey: Option<PathBuf>,
+    /// File with the certificates (PEM) of the authority behind NATS's TLS [default: those that this system trusts].
+    #[arg(long, env = "KEZ_CHAT_NATS_CA", value_name = "FILE")]
+    pub nats_ca: Option<PathBuf>,
+    /// File with the one certificate that NATS must show, whatever name it is reached by: for a nats-server of this process's own.
+    #[arg(skip)]
+    pub nats_certificate: Option<PathBuf>,
 }
 
 /// A connection. Cheap to clone.
@@ -90,6 +96,8 @@ impl Nats {
             std::fs::read_to_string(file).map(|s| s.trim().to_owned()).map_err(unreadable)
         });
         let seed = seed.transpose()?;
+        let pinned = args.nats_certificate.clone().map(pinned::client_config);
+        let pinned = pinned.transpose().map_err(Failure::internal)?;
         let gate = life.ready.gate(name);
         until_done(life, "connecting to NATS", || async {
             let (sender, connections) = watch::channel(0u64);
@@ -119,6 +127,14 @@ impl Nats {
                 });
             let options = match &seed {
                 Some(seed) => options.nkey(seed.clone()),
+                None => options,
+            };
+            let options = match &args.nats_ca {
+                Some(file) => options.add_root_certificates(file.clone()),
+                None => options,
+            };
+            let options = match &pinned {
+                Some(config) => options.tls_client_config(config.clone()),
                 None => options,
             };
             let client = options.connect(&args.nats_url).await.map_err(|e| {
@@ -158,8 +174,8 @@ impl Nats {
         deadline: Duration,
     ) -> Result<Message, Unanswered> {
         let answer = self.request_with_headers(subject, HeaderMap::new(), payload, deadline).await?;
-        match header(answer.headers.as_ref(), headers::NATS_SERVICE_ERROR) {
-            Some(text) => Err(Unanswered::Refused(Problem::from_service_error(text))),
+        match service_error(&answer) {
+            Some(problem) => Err(Unanswered::Refused(problem)),
             None => Ok(answer),
         }
     }
@@ -196,4 +212,13 @@ impl Nats {
 /// A header as the server set it: the last value, since a publisher may have put a forged one before.
 pub fn header<'a>(headers: Option<&'a HeaderMap>, name: &'static str) -> Option<&'a str> {
     headers?.get_last(name).map(|v| v.as_str())
+}
+
+/// What a service's answer refuses, if it does.
+pub fn service_error(answer: &Message) -> Option<Problem> {
+    let value = |name| header(answer.headers.as_ref(), name);
+    let mut problem = Problem::from_service_error(value(headers::NATS_SERVICE_ERROR)?);
+    let wait = value(headers::RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
+    problem.retry_after = wait.or(problem.retry_after);
+    Some(problem)
 }

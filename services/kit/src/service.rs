@@ -8,7 +8,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use kez_proto::{Code, Problem};
+use kez_proto::{Code, Problem, headers::RETRY_AFTER};
 use tokio_util::task::TaskTracker;
 
 use crate::{Failure, Nats, task};
@@ -99,6 +99,11 @@ impl Service {
 
 async fn answer(request: Request, subject: &'static str, handler: Handler) {
     let message = &request.message;
+    // Who names no place for the answer asks nothing, and another's answer that strayed here does nothing.
+    if message.reply.is_none() {
+        tracing::debug!(subject, "a message that is no request");
+        return;
+    }
     let call = Call {
         subject: message.subject.clone(),
         headers: message.headers.clone(),
@@ -109,11 +114,15 @@ async fn answer(request: Request, subject: &'static str, handler: Handler) {
         tracing::error!(subject, "a request handler panicked");
         Err(Code::Internal.into())
     });
+    let mut headers = HeaderMap::new();
     let outcome = outcome.map_err(|problem| {
         tracing::debug!(subject, %problem, "refused");
+        if let Some(seconds) = problem.retry_after {
+            headers.insert(RETRY_AFTER, seconds.to_string());
+        }
         async_nats::service::error::Error { status: problem.to_service_error(), code: problem.status.into() }
     });
-    if let Err(error) = request.respond(outcome).await {
+    if let Err(error) = request.respond_with_headers(outcome, headers).await {
         tracing::warn!(subject, %error, "an answer couldn't be sent");
     }
 }

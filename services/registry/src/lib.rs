@@ -32,8 +32,11 @@ use index::Index;
 /// Requests that may wait in one subscription before some are dropped.
 const CAPACITY: usize = 16 * 1024;
 
+/// The same for clients' requests, of 300 KiB each at most.
+const CLIENTS_CAPACITY: usize = 1024;
+
 /// Runs one instance until the process stops or it can't go on.
-pub async fn run(config: Config, nats: &NatsArgs, life: Life, drain: Duration) -> Result<(), Failure> {
+pub async fn run(config: Config, nats_args: &NatsArgs, life: Life, drain: Duration) -> Result<(), Failure> {
     let gate = life.ready.gate("registry-index");
     let served = life.ready.gate("registry-service");
     let folder = Folder::lock(&config.index)?;
@@ -41,7 +44,7 @@ pub async fn run(config: Config, nats: &NatsArgs, life: Life, drain: Duration) -
     let nats = tokio::select! {
         biased;
         () = life.shutdown.cancelled() => return Ok(()),
-        nats = Nats::connect(nats, Role::Registry.name(), &inbox_prefix, CAPACITY, &life) => nats?,
+        nats = Nats::connect(nats_args, Role::Registry.name(), &inbox_prefix, CAPACITY, &life) => nats?,
     };
     let (shelf, mut caught_up) = watch::channel(None);
     let desk = Desk {
@@ -61,13 +64,18 @@ pub async fn run(config: Config, nats: &NatsArgs, life: Life, drain: Duration) -
     let mut follower = task::spawn("registry-follower", follower.run());
 
     // An instance that hasn't caught up takes no requests: the others answer them.
-    let mut service = None;
+    let mut services = None;
     let serving = async {
         if caught_up.wait_for(Option::is_some).await.is_ok() {
-            service = Some(serve(&nats, desk).await?);
+            // A connection of their own: what a client sends may end it (a header block that the library can't read does), and that must not be the end
+            // of others' requests.
+            let clients =
+                Nats::connect(nats_args, "registry-clients", &inbox_prefix, CLIENTS_CAPACITY, &life).await?;
+            services = Some([serve(&nats, desk.clone()).await?, serve_clients(&clients, desk).await?]);
             // The library's flush ends at the socket; an answer on the same connection shows that NATS has the subscriptions. Ready means
             // that a request finds them.
             until_done(&life, "serving", || deployment::inspect(&nats, &config)).await?;
+            until_done(&life, "serving clients", || deployment::inspect(&clients, &config)).await?;
             served.open();
         }
         std::future::pending::<Result<(), Failure>>().await
@@ -80,9 +88,9 @@ pub async fn run(config: Config, nats: &NatsArgs, life: Life, drain: Duration) -
     };
 
     served.close("stopping");
-    if let Some(service) = service {
+    if let Some([service, clients]) = services {
         // The follower goes on, so that registrations under way are answered.
-        service.stop(drain).await;
+        tokio::join!(service.stop(drain), clients.stop(drain));
     }
     if !follower.is_finished() {
         follower.abort();
@@ -106,5 +114,13 @@ async fn serve(nats: &Nats, desk: Desk) -> Result<Service, Failure> {
     service
         .endpoint(subjects::REGISTRY_BY_PRIMARY, move |call| desk.clone().by_primary(call.payload))
         .await?;
+    Ok(service)
+}
+
+async fn serve_clients(clients: &Nats, desk: Desk) -> Result<Service, Failure> {
+    let service =
+        Service::start(clients, "kez-registry-clients", "who has which handle, for clients over NATS")
+            .await?;
+    service.endpoint(subjects::CLIENT_LOOKUP, move |call| desk.clone().client_lookup(call.payload)).await?;
     Ok(service)
 }

@@ -3,6 +3,7 @@
 
 mod account;
 mod away;
+mod callout;
 mod crash;
 mod disk;
 mod instances;

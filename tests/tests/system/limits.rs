@@ -1,10 +1,11 @@
 //! Limits per client address.
 
-use kez_proto::Code;
+use kez_proto::{Code, session::RENEW_PATH};
 use kez_tests::{
     Deployment, Person, eventually,
     http::{client, get, refused},
     person::send,
+    session::{self, Session, renewal},
     sse::{Stream, stream_refused, stream_request},
 };
 use reqwest::Response;
@@ -64,6 +65,21 @@ async fn registrations_are_limited() {
     refused(Person::new("alice").register(url).await, Code::HandleTaken).await;
     rate_limited(Person::new("bobby").register(url).await, 3600).await;
     refused(get(format!("{url}/v1/u/bobby")).await, Code::UnknownHandle).await;
+}
+
+#[tokio::test]
+async fn sessions_are_limited_and_renewing_one_is_not() {
+    let deployment = limited(&["--limit-sessions", "2"]).await;
+    let url = deployment.url(0);
+    let alice = Person::registered("alice", url).await;
+    let session = Session::begin(&alice, url).await;
+    refused(session::begin(url, &json!({})).await, Code::MalformedJson).await;
+    rate_limited(session::begin(url, &json!({})).await, 3600).await;
+    let signed = session.request_auth("POST", RENEW_PATH);
+    for _ in 0..3 {
+        let renewed = renewal(url, &session.granted.token, &signed).send().await.unwrap();
+        assert_eq!(renewed.status(), 201);
+    }
 }
 
 #[tokio::test]

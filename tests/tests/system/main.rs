@@ -5,4 +5,5 @@ mod api;
 mod kez;
 mod limits;
 mod mail;
+mod nats;
 mod stream;

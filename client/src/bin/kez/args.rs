@@ -5,6 +5,8 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Parser, Subcommand};
 use kez_proto::{Code, Handle};
 
+use crate::commands::nats::NatsCommand;
+
 const EXAMPLES: &str = "\
 Examples:
   kez register alice             take the name alice at the server on this machine
@@ -59,9 +61,12 @@ pub enum Command {
     Whoami,
     /// Leave somebody a message
     #[command(
-        after_help = "Examples:\n  kez send bob see you at eight\n  kez send bob@chat.example.org hello\n  kez send bob -- --this begins with dashes\n  kez send bob < letter.txt"
+        after_help = "Over NATS the server knows who sends, whatever the message says; over HTTP it doesn't.\n\nExamples:\n  kez send bob see you at eight\n  kez send bob@chat.example.org hello\n  kez send bob -- --this begins with dashes\n  kez send bob < letter.txt\n  kez send --nats bob hello\n  kez send --nats=wss://chat.example.org:8443 bob hello"
     )]
     Send {
+        /// Send over NATS: at this address, or where the server says that it is
+        #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
+        nats: Option<Option<String>>,
         /// bob, or bob@server
         to: Address,
         /// The text; - or nothing to read it from stdin
@@ -69,9 +74,13 @@ pub enum Command {
     },
     /// Print messages as they come, beginning where you stopped
     #[command(
-        after_help = "Times are UTC. \"(unverified)\" means that nobody checked who sent the message.\nEach message is printed once, over restarts too; state changes go to stderr."
+        after_help = "Times are UTC. \"(unverified)\" means that nobody checked who sent the message.\nEach message is printed once, over restarts too; state changes go to stderr.\n\nExamples:\n  kez listen\n  kez listen --nats                                    over NATS, where the server says that it is\n  kez listen --nats=nats://127.0.0.1:4222              over TCP; tls:// where that is encrypted\n  kez listen --nats=wss://chat.example.org:8443        over a WebSocket, as browsers do"
     )]
-    Listen,
+    Listen {
+        /// Listen over NATS: at this address, or where the server says that it is
+        #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
+        nats: Option<Option<String>>,
+    },
     /// Print the messages that are stored at the server
     #[command(
         after_help = "Reading changes nothing: listen still goes on where it stopped.\n\nExamples:\n  kez inbox\n  kez inbox --since 120 --limit 10"
@@ -104,6 +113,11 @@ pub enum Command {
         /// Path and query, exactly as they will be sent
         target: String,
     },
+    /// For operators: set up a nats-server of your own, and check it
+    Nats {
+        #[command(subcommand)]
+        command: NatsCommand,
+    },
 }
 
 #[derive(Subcommand)]
@@ -122,6 +136,9 @@ pub struct Address {
 impl FromStr for Address {
     type Err = String;
     fn from_str(s: &str) -> Result<Self, String> {
+        if s.contains("://") {
+            return Err("an address belongs to its flag without a space: --nats=URL".into());
+        }
         let (name, server) = match s.split_once('@') {
             Some((_, "")) => return Err("there is no server behind the @".into()),
             Some((name, server)) => (name, Some(server.to_owned())),
@@ -147,11 +164,25 @@ mod tests {
     }
 
     #[test]
+    fn an_address_of_nats_never_eats_the_recipient() {
+        let parse = |line: &str| match Args::try_parse_from(line.split(' ')).unwrap().command {
+            Command::Send { nats, to, text } => (nats, to.handle.to_string(), text.join(" ")),
+            _ => panic!("{line}"),
+        };
+        let hello = |nats| (nats, "bob".to_owned(), "hello".to_owned());
+        assert_eq!(parse("kez send bob hello"), hello(None));
+        assert_eq!(parse("kez send --nats bob hello"), hello(Some(None)));
+        assert_eq!(parse("kez send --nats=ws://h:1 bob hello"), hello(Some(Some("ws://h:1".into()))));
+        assert_eq!(parse("kez send bob --nats hello"), hello(Some(None)));
+        assert!(Args::try_parse_from(["kez", "send", "--nats", "ws://h:1", "bob", "hello"]).is_err());
+    }
+
+    #[test]
     fn addresses() {
         let parse = |s: &str| s.parse::<Address>().map(|a| (a.handle.to_string(), a.server));
         assert_eq!(parse("bob"), Ok(("bob".into(), None)));
         assert_eq!(parse("bob@kez.lat"), Ok(("bob".into(), Some("kez.lat".into()))));
-        for bad in ["", "@kez.lat", "bob@", "Bob", "b"] {
+        for bad in ["", "@kez.lat", "bob@", "Bob", "b", "nats://kez.lat"] {
             assert!(parse(bad).is_err(), "{bad} was taken");
         }
     }

@@ -2,7 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kez_client::{Client, Error, Home, Identity, home::Profile, retry};
+use kez_client::{
+    Client, Error, Home, Identity,
+    home::Profile,
+    nats::{Credential, Nats},
+    retry,
+};
+use kez_proto::server::ServerInfo;
 
 use crate::{args::Args, failure::Failure, output::Output};
 
@@ -52,6 +58,34 @@ impl Context {
         let identity = Arc::new(self.home.identity()?);
         let client = self.client(Some(&profile))?;
         Ok(Member { identity, profile, client })
+    }
+
+    /// NATS as this member: at the address that was given, else where the server that `ask` asks says that it is.
+    pub async fn nats<F: Future<Output = Result<ServerInfo, Error>>>(
+        &self,
+        member: &Member,
+        given: Option<String>,
+        ask: impl FnOnce() -> F,
+    ) -> Result<Nats, Failure> {
+        let named = given.is_some();
+        let url = match given {
+            Some(url) => url,
+            None => {
+                let told = ask().await?.nats.unwrap_or_default();
+                let nowhere = || {
+                    let server = member.client.base_url();
+                    Failure::refused(format!(
+                        "{server} doesn't say where its NATS is; name its address: --nats=URL"
+                    ))
+                };
+                told.url.or(told.websocket_url).ok_or_else(nowhere)?
+            }
+        };
+        let Profile { server, handle, .. } = member.profile.clone();
+        Nats::new(&url, server, handle, Credential::Key(member.identity.clone())).map_err(|e| match e {
+            Error::Address { .. } if named => Failure::Usage(e.to_string()),
+            _ => e.into(),
+        })
     }
 
     /// Sends the same bytes a few times until they are taken, and says so when that takes a while.

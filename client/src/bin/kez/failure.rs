@@ -31,6 +31,11 @@ impl From<Error> for Failure {
                 kez_client::now()
             ),
             Some(Code::BadSignature) => format!("{error}; is this the key that the handle belongs to?"),
+            None if matches!(error, Error::Denied { .. }) => {
+                format!(
+                    "{error}. Look who you are with: kez whoami; take a name there with: kez register <handle>"
+                )
+            }
             _ => error.to_string(),
         };
         Self::Refused { message, code }

@@ -41,11 +41,12 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Identity { command: IdentityCommand::New } => commands::identity::new(&context),
             Command::Register { handle } => commands::register::run(&context, handle).await,
             Command::Whoami => commands::whoami::run(&context),
-            Command::Send { to, text } => commands::send::run(&context, to, text).await,
-            Command::Listen => commands::listen::run(&context).await,
+            Command::Send { nats, to, text } => commands::send::run(&context, nats, to, text).await,
+            Command::Listen { nats } => commands::listen::run(&context, nats).await,
             Command::Inbox { limit, since } => commands::inbox::run(&context, limit, since).await,
             Command::Auth { method, target } => commands::auth::run(&context, &method, &target),
             Command::Delete { through, yes } => commands::delete::run(&context, through, yes).await,
+            Command::Nats { command } => commands::nats::run(&context, command).await,
         }
     });
     // A name look-up that hangs must not hold up the exit.

@@ -104,12 +104,14 @@ impl Feed {
             let word = self.resync(ResyncReason::Cursor);
             self.queue.push(word, 0)?;
         }
+        // What opened the stream serves for repairs so long, and streams that began together shouldn't end together.
+        let lifetime = limits::STREAM_LIFETIME.mul_f64(fastrand::f64().mul_add(-0.2, 0.95));
+        let session = opened.session_seconds.map_or(lifetime, Duration::from_secs);
+        let old = Instant::now() + lifetime.min(session);
         self.deliver_history(opened.page).await?;
         self.watch.hurry();
 
         let shutdown = self.gateway.streams.life.shutdown.clone();
-        // The signature that opened the stream serves for repairs so long, and streams that began together shouldn't end together.
-        let old = Instant::now() + limits::STREAM_LIFETIME.mul_f64(fastrand::f64().mul_add(-0.2, 0.95));
         loop {
             let missed = std::mem::take(&mut self.missed);
             if missed > self.cursor {

@@ -17,7 +17,7 @@ use axum::{
 use futures_util::StreamExt;
 use kez_kit::{Life, Nats, task};
 use kez_proto::{
-    Code, Handle,
+    Code, Handle, Problem,
     auth::{Caller, Credential},
     limits::SSE_PING,
     mail, sse, subjects,
@@ -25,7 +25,7 @@ use kez_proto::{
 
 use self::{feed::Feed, heads::Heads};
 use crate::{
-    Gateway,
+    Gateway, caller,
     handlers::{self, Name},
     rate::Client,
     refusal::Refusal,
@@ -111,8 +111,8 @@ fn cursor(query: &str, headers: &HeaderMap) -> Result<Cursor, Code> {
 }
 
 /// The header, or `?auth=` for clients that can't set one.
-fn caller(query: &str, headers: &HeaderMap) -> Result<Caller, Code> {
+fn caller(query: &str, headers: &HeaderMap) -> Result<Caller, Problem> {
     let from_query = || handlers::values(query, "auth").next().map(|v| Credential(v.into_owned()));
-    let caller = handlers::caller(headers)?;
+    let caller = caller::caller(headers)?;
     Ok(Caller { signature: caller.signature.or_else(from_query), ..caller })
 }

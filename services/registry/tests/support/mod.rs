@@ -136,7 +136,8 @@ pub struct Registry {
 impl Registry {
     pub fn spawn(config: Config, url: &str) -> Self {
         let life = Life::default();
-        let nats = NatsArgs { nats_url: vec![url.into()], nats_nkey: None };
+        let nats =
+            NatsArgs { nats_url: vec![url.into()], nats_nkey: None, nats_ca: None, nats_certificate: None };
         let part = life.clone();
         let run = task::spawn("registry", async move { kez_registry::run(config, &nats, part, LIMIT).await });
         Self { life, run }

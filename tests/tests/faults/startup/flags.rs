@@ -22,6 +22,11 @@ async fn wrong_flags_are_told_before_a_port_is_opened() {
         ("--client-ip-source", "Guess"),
         ("--web-dir", dir.path().to_str().unwrap()),
         ("--nats-bind", "nowhere"),
+        ("--nats-ws-bind", "nowhere"),
+        ("--nats-ws-origin", "*"),
+        ("--nats-ws-origin", "https://kez.test/path"),
+        ("--nats-login-minutes", "0"),
+        ("--session-hours", "25"),
         ("--no-such-flag", "1"),
     ];
     for (flag, value) in cases {

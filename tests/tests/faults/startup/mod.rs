@@ -2,6 +2,7 @@
 
 mod data;
 mod flags;
+mod listeners;
 mod nats;
 mod ports;
 

@@ -6,7 +6,7 @@ use super::{arguments, refused};
 async fn a_port_in_use_is_named_with_its_flag() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for flag in ["--bind", "--nats-bind", "--admin-bind"] {
+    for flag in ["--bind", "--nats-bind", "--nats-ws-bind", "--admin-bind"] {
         let dir = tempfile::tempdir().unwrap();
         let outcome = refused(&arguments(dir.path(), &[(flag, &address)])).await;
         outcome.in_one_line(10, &[&address, flag]);

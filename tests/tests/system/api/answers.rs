@@ -81,6 +81,11 @@ async fn pages_of_other_origins_may_use_the_api() {
         ("GET", "/v1/inbox/alice", "x-kez-auth"),
         ("DELETE", "/v1/inbox/alice", "x-kez-auth"),
         ("GET", "/v1/inbox/alice/stream", "last-event-id"),
+        ("GET", "/v1/inbox/alice/stream", "authorization"),
+        ("POST", "/v1/messages", "authorization"),
+        ("POST", "/v1/session", "content-type"),
+        ("POST", "/v1/session/renew", "authorization"),
+        ("POST", "/v1/session/renew", "x-kez-auth"),
     ] {
         let ask = client()
             .request(Method::OPTIONS, format!("{url}{path}"))

@@ -4,4 +4,5 @@ mod answers;
 mod page;
 mod registration;
 mod routes;
+mod session;
 mod webfinger;

@@ -226,7 +226,7 @@ async fn a_handle_and_a_key_are_bound_once() {
     let record = alice.record(url).await;
 
     refused(Person::new("alice").register(url).await, Code::HandleTaken).await;
-    let twin = Person { identity: alice.identity, handle: "alice-2".parse().unwrap() };
+    let twin = Person { identity: alice.identity, nkey: alice.nkey, handle: "alice-2".parse().unwrap() };
     refused(twin.register(url).await, Code::PrimaryTaken).await;
 
     refused(get(format!("{url}/v1/u/alice-2")).await, Code::UnknownHandle).await;

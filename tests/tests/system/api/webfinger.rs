@@ -8,6 +8,7 @@ use kez_tests::{
 use serde_json::{Value, json};
 
 const SIGCHAIN: &str = "https://kez.lat/rel/sigchain";
+const ABOUT: &str = "https://kez.lat/rel/server";
 
 #[tokio::test]
 async fn webfinger() {
@@ -56,6 +57,7 @@ async fn how_accounts_may_be_written(at: &impl Fn(&str) -> String, record: &Reco
     let links = json!([
         {"rel": "self", "type": "application/json", "href": format!("https://{SERVER}/v1/u/alice")},
         {"rel": SIGCHAIN, "type": "application/json", "href": record.sigchain_url},
+        {"rel": ABOUT, "type": "application/json", "href": format!("https://{SERVER}/v1/server")},
     ]);
     let properties = json!({"https://kez.lat/ns/primary": record.primary.to_string()});
     let jrd = json!({"subject": format!("acct:alice@{SERVER}"), "properties": properties, "links": links});
@@ -81,6 +83,7 @@ async fn links_are_chosen_by_relation(at: &impl Fn(&str) -> String) {
         ("&rel=self", &["self"][..]),
         ("&rel=https%3A%2F%2Fkez.lat%2Frel%2Fsigchain", &[SIGCHAIN]),
         ("&rel=self&rel=https://kez.lat/rel/sigchain", &["self", SIGCHAIN]),
+        ("&rel=https://kez.lat/rel/server", &[ABOUT]),
         ("&rel=self&rel=nothing", &["self"]),
         ("&rel=nothing", &[]),
         ("&rel=", &[]),

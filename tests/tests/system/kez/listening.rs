@@ -14,13 +14,13 @@ use tokio::{
 use super::User;
 
 /// A `kez listen` that is connected.
-struct Listening {
+pub struct Listening {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Listening {
-    async fn start(user: &User, arguments: &[&str]) -> Self {
+    pub async fn start(user: &User, arguments: &[&str]) -> Self {
         let mut child = user.command(&[&["listen"], arguments].concat()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
         within("it is connected", async {
@@ -32,12 +32,12 @@ impl Listening {
         Self { child, lines }
     }
 
-    async fn line(&mut self) -> String {
+    pub async fn line(&mut self) -> String {
         within("a line is printed", self.lines.next_line()).await.unwrap().expect("it ended")
     }
 
     /// Ctrl-C, and what it printed since.
-    async fn interrupt(mut self) -> Vec<String> {
+    pub async fn interrupt(mut self) -> Vec<String> {
         kill(Pid::from_raw(self.child.id().unwrap() as i32), Signal::SIGINT).unwrap();
         let mut rest = vec![];
         while let Some(line) = within("it ends", self.lines.next_line()).await.unwrap() {

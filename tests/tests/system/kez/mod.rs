@@ -2,6 +2,9 @@
 
 mod conversation;
 mod listening;
+mod nats;
+mod nats_library;
+mod operator;
 mod refusals;
 
 use std::{path::PathBuf, process::Stdio};

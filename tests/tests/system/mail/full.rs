@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use kez_nats::ports::client_address;
+use kez_nats::ports;
 use kez_proto::{Code, limits::PARTITIONS, partition};
 use kez_tests::{
     Deployment, Person, Process, eventually,
@@ -118,7 +118,8 @@ async fn a_nats_with_little_storage_is_taken_as_it_is() {
     nats.arg("-c").arg(dir.path().join("conf")).stdin(Stdio::null()).stderr(Stdio::null());
     let nats = KillOnDrop(nats.spawn().unwrap());
     let pid = nats.0.id();
-    let address = eventually("nats-server listens", async || client_address(dir.path(), pid).unwrap()).await;
+    let address =
+        eventually("nats-server listens", async || ports::addresses(dir.path(), pid).unwrap()).await.clients;
     let db = dir.path().join("db");
     let url = format!("nats://{address}");
     let flags =

@@ -1,12 +1,15 @@
 //! Mail: what is taken, kept, given and deleted, and who may ask for it.
 
 mod bytes;
+mod clients;
 mod credentials;
 mod delete;
 mod duplicates;
 mod full;
 mod history;
 mod send;
+mod senders;
+mod tokens;
 
 use kez_tests::{Person, http::client};
 use reqwest::{RequestBuilder, Response};

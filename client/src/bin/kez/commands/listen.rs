@@ -1,9 +1,9 @@
-//! `kez listen`
+//! `kez listen [--nats]`
 
 use std::{future::Future, time::Duration};
 
 use futures_util::{Stream, StreamExt};
-use kez_client::{Cursor, Error, Event, message, message::Opened, progress::Progress};
+use kez_client::{Cursor, Error, Event, message, message::Opened, nats, progress::Progress, retry};
 use kez_proto::mail::Message;
 use tokio::time::{Instant, sleep_until};
 
@@ -12,15 +12,34 @@ use crate::{context::Context, failure::Failure, show};
 /// Messages that come within this time are noted on disk together.
 const BATCH: Duration = Duration::from_millis(200);
 
-pub async fn run(context: &Context) -> Result<(), Failure> {
+pub async fn run(context: &Context, nats: Option<Option<String>>) -> Result<(), Failure> {
     let member = context.member()?;
     let progress = context.home.progress()?;
     let (address, cursor) = (member.profile.address(), progress.cursor.clone());
-    let events = kez_client::listen(member.client, member.identity, member.profile.handle, cursor);
+    let mut stop = std::pin::pin!(stop_signal());
+    let events = match nats {
+        None => kez_client::listen(member.client, member.identity, member.profile.handle, cursor).boxed(),
+        Some(url) => {
+            let ask = || {
+                retry::until_answered(
+                    || member.client.server(),
+                    |e, wait| tell(context, &e.to_string(), wait),
+                )
+            };
+            tokio::select! {
+                () = &mut stop => return Ok(()),
+                found = context.nats(&member, url, ask) => nats::listen(found?, cursor).boxed(),
+            }
+        }
+    };
     let mut reader = Reader { context, address, progress, unsaved: None };
-    let outcome = reader.read(events, stop_signal()).await;
+    let outcome = reader.read(events, stop).await;
     reader.save()?;
     outcome
+}
+
+fn tell(context: &Context, reason: &str, retry_in: Duration) {
+    context.out.status(&format!("{reason}; trying again in {} s", retry_in.as_secs_f32().ceil()));
 }
 
 struct Reader<'a> {
@@ -35,9 +54,8 @@ impl Reader<'_> {
     async fn read(
         &mut self,
         mut events: impl Stream<Item = Result<Event, Error>> + Unpin,
-        stop: impl Future<Output = ()>,
+        mut stop: impl Future<Output = ()> + Unpin,
     ) -> Result<(), Failure> {
-        let mut stop = std::pin::pin!(stop);
         loop {
             let due = self.unsaved.unwrap_or_else(Instant::now);
             tokio::select! {
@@ -65,10 +83,7 @@ impl Reader<'_> {
                     .status(&format!("the server goes on from seq {seq}; what was shown before is skipped"));
                 self.move_to(epoch, seq);
             }
-            Event::Disconnected { reason, retry_in } => {
-                let seconds = retry_in.as_secs_f32().ceil();
-                self.context.out.status(&format!("{reason}; trying again in {seconds} s"));
-            }
+            Event::Disconnected { reason, retry_in } => tell(self.context, &reason, retry_in),
         }
         Ok(())
     }

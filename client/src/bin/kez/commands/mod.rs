@@ -5,6 +5,7 @@ pub mod delete;
 pub mod identity;
 pub mod inbox;
 pub mod listen;
+pub mod nats;
 pub mod register;
 pub mod send;
 pub mod whoami;

@@ -1,4 +1,4 @@
-//! `kez send <to> [text]`
+//! `kez send [--nats] <to> [text]`
 
 use std::io::{self, IsTerminal, Read};
 
@@ -8,7 +8,12 @@ use serde_json::json;
 
 use crate::{args::Address, context::Context, failure::Failure};
 
-pub async fn run(context: &Context, to: Address, words: Vec<String>) -> Result<(), Failure> {
+pub async fn run(
+    context: &Context,
+    nats: Option<Option<String>>,
+    to: Address,
+    words: Vec<String>,
+) -> Result<(), Failure> {
     let member = context.member()?;
     let (own, handle) = (&member.profile.server, to.handle);
     if let Some(other) = to.server.filter(|server| !own.is(server)) {
@@ -24,7 +29,15 @@ pub async fn run(context: &Context, to: Address, words: Vec<String>) -> Result<(
     let message = Unsealed::new(member.profile.address(), body)?;
     let envelope = message.to_envelope().map_err(Failure::refused)?;
     let client = &member.client;
-    let sent = context.insist(client.base_url(), || client.send(&handle, &envelope)).await?;
+    let sent = match nats {
+        None => context.insist(client.base_url(), || client.send(&handle, &envelope)).await?,
+        Some(url) => {
+            let ask = || context.insist(client.base_url(), || client.server());
+            let nats = context.nats(&member, url, ask).await?;
+            let send = async || nats.connect().await?.send(&handle, &envelope).await;
+            context.insist(nats.url(), send).await?
+        }
+    };
     let address = format!("{handle}@{own}");
     let program = json!({"to": address, "id": message.id, "seq": sent.seq, "created_at": sent.created_at, "duplicate": sent.duplicate});
     context.out.result(&format!("sent to {address}, seq {}", sent.seq), &program)?;

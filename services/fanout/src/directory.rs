@@ -1,4 +1,4 @@
-//! Who has a handle: a bounded cache in front of the registry, so that a send costs one hop.
+//! Who has a handle, and which handle a key has: a bounded cache in front of the registry, so that a send costs one hop.
 
 use std::time::Duration;
 
@@ -8,23 +8,26 @@ use kez_kit::{Failure, Nats, task};
 use kez_proto::{
     Code, Handle, Primary, Problem,
     limits::SERVICE_DEADLINE,
-    registry::{Entry, Lookup, Record},
+    registry::{ByPrimary, Entry, Lookup, Record},
     subjects,
 };
 use moka::sync::Cache;
+use serde::Serialize;
 
 /// Handles in the cache.
 const CAPACITY: u64 = 100_000;
 /// The log's republish tells of a change at once; this bounds what a lost message, or an answer that a change overtook, can do.
 const LIFETIME: Duration = Duration::from_secs(30);
 
-/// The cache. Unknown handles are asked for each time: they may be registered the next moment.
-pub struct Recipients {
+/// The cache. Who isn't registered is asked for each time: they may be the next moment.
+pub struct Directory {
     nats: Nats,
     keys: Cache<Handle, Primary>,
+    /// Where to look in `keys`, which alone is told of changes.
+    handles: Cache<Primary, Handle>,
 }
 
-impl Recipients {
+impl Directory {
     /// A cache that follows `kez.registry.changed`.
     pub async fn follow(nats: &Nats) -> Result<Self, Failure> {
         let keys: Cache<Handle, Primary> =
@@ -33,7 +36,7 @@ impl Recipients {
             nats.client.subscribe(subjects::REGISTRY_CHANGED).await.map_err(Failure::internal)?;
         let mut connections = nats.connections();
         let changed = keys.clone();
-        task::spawn("recipients", async move {
+        task::spawn("directory", async move {
             loop {
                 tokio::select! {
                     change = changes.next() => match change {
@@ -52,7 +55,7 @@ impl Recipients {
                 }
             }
         });
-        Ok(Self { nats: nats.clone(), keys })
+        Ok(Self { nats: nats.clone(), keys, handles: Cache::new(CAPACITY) })
     }
 
     /// The key of a handle; `invalid_handle`, `unknown_handle` or `unavailable`.
@@ -61,12 +64,27 @@ impl Recipients {
         if let Some(primary) = self.keys.get(&handle) {
             return Ok((handle, primary));
         }
-        let request =
-            serde_json::to_vec(&Lookup { handle: handle.to_string() }).map_err(|_| Code::Internal)?;
-        let answer =
-            self.nats.request(subjects::REGISTRY_LOOKUP, Bytes::from(request), SERVICE_DEADLINE).await?;
-        let record: Record = serde_json::from_slice(&answer.payload).map_err(|_| Code::Internal)?;
-        self.keys.insert(handle.clone(), record.primary);
+        let record = self.ask(subjects::REGISTRY_LOOKUP, &Lookup { handle: handle.to_string() }).await?;
         Ok((handle, record.primary))
+    }
+
+    /// The handle of a key; `unknown_primary` or `unavailable`.
+    pub async fn handle(&self, primary: &Primary) -> Result<Handle, Problem> {
+        match self.handles.get(primary) {
+            Some(handle) if self.keys.get(&handle) == Some(*primary) => Ok(handle),
+            _ => {
+                let request = ByPrimary { primary: primary.to_string() };
+                Ok(self.ask(subjects::REGISTRY_BY_PRIMARY, &request).await?.handle)
+            }
+        }
+    }
+
+    async fn ask(&self, subject: &'static str, request: &impl Serialize) -> Result<Record, Problem> {
+        let request = serde_json::to_vec(request).map_err(|_| Code::Internal)?;
+        let answer = self.nats.request(subject, Bytes::from(request), SERVICE_DEADLINE).await?;
+        let record: Record = serde_json::from_slice(&answer.payload).map_err(|_| Code::Internal)?;
+        self.keys.insert(record.handle.clone(), record.primary);
+        self.handles.insert(record.primary, record.handle.clone());
+        Ok(record)
     }
 }

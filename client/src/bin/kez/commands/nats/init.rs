@@ -1,0 +1,227 @@
+//! `kez nats init`
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    io::Write,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf, absolute},
+};
+
+use clap::Args;
+use kez_nats::{
+    Keys, Origin, Owner, Server,
+    config::{Cluster, MutualTls, Tls, WebSocket},
+};
+use kez_proto::{
+    ServerName,
+    limits::{PARTITIONS, PARTITIONS_MAX},
+    subjects::Role,
+};
+use serde_json::json;
+
+use super::{
+    failure,
+    nodes::{self, Node},
+};
+use crate::{context::Context, failure::Failure};
+
+const ALONE: &str = "127.0.0.1:4222";
+const IN_A_CLUSTER: &str = "0.0.0.0:4222";
+const MONITOR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8222);
+
+#[derive(Args)]
+pub struct InitArgs {
+    /// Folder for keys and configuration; made if it isn't there
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// The name behind the @ of every handle
+    #[arg(long, value_name = "NAME")]
+    server_name: ServerName,
+    /// The servers of a cluster, and where they reach each other [default: a single server]
+    #[arg(long, value_name = "N1=HOST:PORT,…", value_delimiter = ',')]
+    nodes: Vec<Node>,
+    /// Where services and clients connect [default: 127.0.0.1:4222; in a cluster 0.0.0.0:4222]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where browsers connect
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    ws_listen: SocketAddr,
+    /// Certificate (PEM) for TLS on both listeners; as each server finds it
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// No TLS for browsers: a proxy in front has it
+    #[arg(long)]
+    ws_plain: bool,
+    /// Origin of web pages that may connect; may be repeated [default: https://<NAME>]
+    #[arg(long = "origin", value_name = "URL")]
+    origins: Vec<Origin>,
+    /// Partitions of the mail, as the deployment has them
+    #[arg(long, value_name = "COUNT", default_value_t = PARTITIONS, value_parser = clap::value_parser!(u16).range(1..=i64::from(PARTITIONS_MAX)))]
+    partitions: u16,
+    /// Folder in which each server keeps its streams, in one of its name [default: <DIR>/data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Let this machine alone ask for statistics, at 127.0.0.1:8222
+    #[arg(long)]
+    monitor: bool,
+    /// Certificate (PEM) for TLS between the servers; as each server finds it
+    #[arg(long, value_name = "FILE", requires_all = ["route_tls_key", "route_tls_ca", "nodes"])]
+    route_tls_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "route_tls_cert")]
+    route_tls_key: Option<PathBuf>,
+    /// The authority of all servers' certificates (PEM)
+    #[arg(long, value_name = "FILE", requires = "route_tls_cert")]
+    route_tls_ca: Option<PathBuf>,
+}
+
+pub fn run(context: &Context, args: &InitArgs) -> Result<(), Failure> {
+    nodes::check(&args.nodes).map_err(Failure::Usage)?;
+    let bare = !args.ws_listen.ip().is_loopback() && args.tls_cert.is_none() && !args.ws_plain;
+    if bare {
+        return Err(Failure::Usage(format!(
+            "--ws-listen {} is reached by other machines, and browsers need TLS there: give --tls-cert and --tls-key, or --ws-plain if a proxy in front of it has TLS",
+            args.ws_listen
+        )));
+    }
+    let folder = absolute(args.dir.join("keys")).map_err(Failure::refused)?;
+    let kept = Owner::all().filter(|owner| folder.join(format!("{}.nk", owner.name())).exists()).count();
+    let keys = Keys::load_or_create(&folder).map_err(failure)?;
+    let all = Owner::all().count();
+    let mut lines = vec![match kept {
+        0 => format!("made     {} (keys; give each service its own and no other)", folder.display()),
+        n if n == all => format!("kept     {} (keys)", folder.display()),
+        n => format!("kept {n} and made {} keys in {}", all - n, folder.display()),
+    }];
+    let mut files = vec![];
+    for (name, server) in servers(args, &keys)? {
+        let path = folder.with_file_name(format!("{name}.conf"));
+        let state = write(&path, &server.render(&keys).map_err(failure)?, server.cluster.is_some())?;
+        lines.push(format!("{state:8} {}", path.display()));
+        files.push((path, state));
+    }
+    lines.push(next(args, &keys, &files));
+    let program = files.iter().map(|(path, state)| json!({"file": path, "state": state.trim()}));
+    context.out.result(
+        &lines.join("\n"),
+        &json!({"keys": folder, "kept": kept, "files": program.collect::<Vec<_>>()}),
+    )?;
+    Ok(())
+}
+
+/// Each server with the name of its file.
+fn servers(args: &InitArgs, keys: &Keys) -> Result<Vec<(String, Server)>, Failure> {
+    let cluster = !args.nodes.is_empty();
+    let default: SocketAddr = if cluster { IN_A_CLUSTER } else { ALONE }.parse().map_err(Failure::refused)?;
+    let listen = args.listen.unwrap_or(default);
+    let data = args.data.clone().unwrap_or_else(|| args.dir.join("data"));
+    let origins = match args.origins.as_slice() {
+        [] => vec![format!("https://{}", args.server_name).parse().map_err(Failure::Usage)?],
+        origins => origins.to_vec(),
+    };
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(cert, key)| Tls { cert, key });
+    let alone = |name: &str, nth: u16| {
+        let mut server = Server::new(name, up(listen, nth), data.join(name));
+        server.tls = tls.clone();
+        let ws_tls = tls.clone().filter(|_| !args.ws_plain);
+        let origins = origins.clone();
+        server.websocket = Some(WebSocket { listen: up(args.ws_listen, nth), tls: ws_tls, origins });
+        server.monitor = args.monitor.then_some(up(MONITOR, nth));
+        server.partitions = args.partitions;
+        server
+    };
+    if !cluster {
+        return Ok(vec![("nats-server".into(), alone("nats", 0))]);
+    }
+    let secret = keys.route_secret().map_err(failure)?;
+    let files = args.route_tls_cert.clone().zip(args.route_tls_key.clone()).zip(args.route_tls_ca.clone());
+    let tls = files.map(|((cert, key), ca)| MutualTls { own: Tls { cert, key }, ca });
+    let mut on_host: HashMap<&str, u16> = HashMap::new();
+    let servers = args.nodes.iter().map(|node| {
+        // Several on one host, for a trial, can't have the same ports.
+        let nth = on_host.entry(&node.host).or_default();
+        let mut server = alone(&node.name, *nth);
+        *nth += 1;
+        server.cluster = Some(Cluster {
+            name: args.server_name.to_string(),
+            listen: node.listen(),
+            routes: args.nodes.iter().filter(|other| *other != node).map(Node::address).collect(),
+            secret: secret.clone(),
+            tls: tls.clone(),
+        });
+        (node.name.clone(), server)
+    });
+    Ok(servers.collect())
+}
+
+/// The same address, so many ports higher.
+fn up(address: SocketAddr, by: u16) -> SocketAddr {
+    SocketAddr::new(address.ip(), address.port().saturating_add(by))
+}
+
+/// Writes the file whole or not at all.
+fn write(path: &Path, text: &str, secret: bool) -> Result<&'static str, Failure> {
+    let failed = |e: io::Error| Failure::refused(format!("can't write {}: {e}", path.display()));
+    let state = match fs::read_to_string(path) {
+        Ok(before) if before == text => return Ok("same"),
+        Ok(_) => "rewrote",
+        Err(e) if e.kind() == io::ErrorKind::NotFound => "wrote",
+        Err(e) => return Err(failed(e)),
+    };
+    let mut file =
+        tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    let mode = fs::Permissions::from_mode(if secret { 0o600 } else { 0o644 });
+    file.as_file().set_permissions(mode).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(state)
+}
+
+/// What to start, in which order.
+fn next(args: &InitArgs, keys: &Keys, files: &[(PathBuf, &str)]) -> String {
+    let port = args.listen.map_or(4222, |listen| listen.port());
+    let scheme = if args.tls_cert.is_some() { "tls" } else { "nats" };
+    let mut on_host: HashMap<&str, u16> = HashMap::new();
+    let mut hosts: Vec<String> = args
+        .nodes
+        .iter()
+        .map(|node| {
+            let nth = on_host.entry(&node.host).or_default();
+            *nth += 1;
+            format!("{scheme}://{}:{}", node.host, port.saturating_add(*nth - 1))
+        })
+        .collect();
+    if hosts.is_empty() {
+        hosts.push(format!("{scheme}://127.0.0.1:{port}"));
+    }
+    let confs = files.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>();
+    let (server, urls) = (&args.server_name, hosts.join(","));
+    let replicas = if args.nodes.is_empty() { "" } else { " --replicas 3" };
+    let nkey = |role: Role| format!("--nats-url {urls} --nats-nkey {}", keys.seed_file(role).display());
+    let mut lines = vec![String::new(), "Next:".into(), format!("  kez nats check {}", confs.join(" "))];
+    if !args.nodes.is_empty() {
+        lines.push("  Give each machine its own .conf, which holds the secret of the routes: for the user of nats-server alone to read.".into());
+    }
+    lines.extend(confs.iter().map(|conf| format!("  nats-server -c {conf}")));
+    let partitions = match args.partitions {
+        PARTITIONS => String::new(),
+        n => format!(" --inbox-partitions {n}"),
+    };
+    lines.push(format!(
+        "  kez-registry --server {server} --index registry{replicas}{partitions} {}",
+        nkey(Role::Registry)
+    ));
+    lines.push(format!("  kez-fanout{replicas} {}", nkey(Role::Fanout)));
+    lines.push(format!(
+        "  kez-auth-callout --server {server} --callout-keys {} {}",
+        keys.dir().display(),
+        nkey(Role::AuthCallout)
+    ));
+    lines.push(format!("  kez-gateway --server {server} {}", nkey(Role::Gateway)));
+    lines.join("\n")
+}

@@ -1,0 +1,69 @@
+//! `kez nats`: for operators who run a nats-server of their own. The `kez` command alone knows of this, the client library doesn't.
+
+mod check;
+mod init;
+mod nodes;
+mod trial;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use self::{check::CheckArgs, init::InitArgs};
+use crate::{context::Context, failure::Failure};
+
+const INIT_EXAMPLES: &str = "\
+A key that is there is never replaced. Run it again with other settings, and the configuration is written anew.
+
+Examples:
+  kez nats init --dir /etc/kez/nats --server-name chat.example.org
+  kez nats init --dir /etc/kez/nats --server-name chat.example.org \\
+    --nodes n1=10.0.0.1:6222,n2=10.0.0.2:6222,n3=10.0.0.3:6222 --data /var/lib/kez-nats \\
+    --ws-listen 0.0.0.0:8443 --tls-cert /etc/tls/chat.pem --tls-key /etc/tls/chat.key
+
+Then look at it with: kez nats check /etc/kez/nats/*.conf";
+
+const CHECK_HELP: &str = "\
+Reads each configuration, and starts a nats-server with it for a moment: on other ports of 127.0.0.1, with a folder of its own for data, outside of
+any cluster. Nothing of yours is changed. It prints a line for each thing that it looked at:
+  ok    as it should be
+  note  somebody may want it so; think about it
+  FAIL  don't run it so; what to do about it stands beside it
+
+Exit status: 0 nothing failed, 1 something did, 2 wrong usage.
+
+Examples:
+  kez nats check /etc/kez/nats/nats-server.conf
+  kez nats check /etc/kez/nats/n1.conf /etc/kez/nats/n2.conf /etc/kez/nats/n3.conf
+  kez nats check --keys ~/kez-keys nats.conf";
+
+#[derive(Subcommand)]
+pub enum NatsCommand {
+    /// Make keys and configuration for nats-server: one, or a cluster
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Box<InitArgs>),
+    /// Try configurations of nats-server, and say what is wrong with them
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArgs),
+}
+
+pub async fn run(context: &Context, command: NatsCommand) -> Result<(), Failure> {
+    match command {
+        NatsCommand::Init(args) => init::run(context, &args),
+        NatsCommand::Check(args) => check::run(context, args).await,
+    }
+}
+
+/// An error of keys or configuration, with its cause.
+fn failure(error: kez_nats::Error) -> Failure {
+    let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+    Failure::refused(format!("{error}{cause}"))
+}
+
+/// The nats-server to use.
+#[derive(clap::Args)]
+pub struct Binary {
+    /// The nats-server to try it with [default: nats-server on the PATH]
+    #[arg(long, env = "KEZ_NATS_SERVER", value_name = "FILE", hide_env_values = true)]
+    nats_server: Option<PathBuf>,
+}

@@ -1,0 +1,322 @@
+//! What a person could get wrong in a configuration is found, and what nats-server is set to by us isn't complained about.
+
+use std::fs;
+
+use kez_nats::{
+    Keys, Server,
+    audit::{self, Check},
+    conf,
+    config::{Cluster, Tls, WebSocket},
+};
+use kez_proto::subjects;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{ORIGIN, nats_server};
+
+fn settings() -> (TempDir, Keys, Server) {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = Keys::load_or_create(&dir.path().join("keys")).unwrap();
+    let mut server = Server::new("n1", "127.0.0.1:4222".parse().unwrap(), dir.path().join("data"));
+    let origins = vec![ORIGIN.parse().unwrap()];
+    let listen = "127.0.0.1:8443".parse().unwrap();
+    server.websocket = Some(WebSocket { listen, tls: None, origins });
+    server.monitor = Some("127.0.0.1:8222".parse().unwrap());
+    let (name, listen) = ("kez".to_owned(), "127.0.0.1:6222".parse().unwrap());
+    let (routes, secret) = (vec!["127.0.0.1:6223".into()], keys.route_secret().unwrap());
+    server.cluster = Some(Cluster { name, listen, routes, secret, tls: None });
+    (dir, keys, server)
+}
+
+fn read(dir: &TempDir, text: &str) -> Value {
+    let path = dir.path().join("nats.conf");
+    fs::write(&path, text).unwrap();
+    nats_server().check(&path).unwrap_or_else(|e| panic!("{e}:\n{text}"));
+    conf::read(&path).unwrap()
+}
+
+/// What is found, as `!` for what is grave, `?` for what isn't, the check and the problem.
+fn found(checks: &[Check]) -> Vec<String> {
+    let lines = checks.iter().flat_map(|check| {
+        check
+            .problems
+            .iter()
+            .map(|p| format!("{} {}: {}", if p.grave { "!" } else { "?" }, check.what, p.text))
+    });
+    lines.collect()
+}
+
+#[test]
+fn what_we_write_is_as_it_should_be() {
+    let (dir, keys, mut server) = settings();
+    for partitions in [1, 16, 64] {
+        server.partitions = partitions;
+        let conf = read(&dir, &server.render(&keys).unwrap());
+        assert_eq!(found(&audit::audit(&conf, &keys, false)), [""; 0]);
+    }
+    server.cluster = None;
+    let conf = read(&dir, &server.render(&keys).unwrap());
+    assert_eq!(found(&audit::audit(&conf, &keys, false)), [""; 0]);
+}
+
+#[test]
+fn each_mistake_is_found_and_named() {
+    let (dir, keys, server) = settings();
+    let right = server.render(&keys).unwrap();
+    let issuer = keys.public(kez_nats::Owner::CalloutIssuer);
+    let xkey = keys.public(kez_nats::Owner::CalloutXkey);
+    let own = keys.public(kez_nats::Owner::CalloutAuth);
+    let gateway = keys.public(subjects::Role::Gateway);
+    let (other_issuer, other_xkey) =
+        (nkeys::KeyPair::new_account().public_key(), nkeys::XKey::new().public_key());
+    let stranger = nkeys::KeyPair::new_user().public_key();
+    let auth_callout = &right[right.find("  auth_callout {").unwrap()..right.find("system_account").unwrap()];
+    let gateways_list = {
+        let user = &right[right.find(gateway).unwrap()..];
+        let from = user.find("subscribe {").unwrap();
+        user[from..from + user[from..].find(']').unwrap() + 1].to_owned()
+    };
+    // What is replaced by what, and what is said about it.
+    let more = format!("    users: [ {{ nkey: {stranger} }}\n      # registry");
+    let cases: &[(&str, &str, &str)] = &[
+        (
+            auth_callout,
+            "}\n",
+            "! the auth callout decides about users: there is no authorization.auth_callout",
+        ),
+        (issuer, &other_issuer, "! the auth callout decides about users: auth_callout.issuer is"),
+        (xkey, &other_xkey, "! the auth callout decides about users: auth_callout.xkey is"),
+        (
+            "    allowed_accounts: [ AUTH ]\n",
+            "",
+            "! the auth callout decides about users: auth_callout.allowed_accounts",
+        ),
+        (
+            "allowed_accounts: [ AUTH ]",
+            "allowed_accounts: [ AUTH, CHAT ]",
+            "! the auth callout decides about users: auth_callout.allowed_accounts",
+        ),
+        (
+            "account: AUTH\n",
+            "account: KEZ\n",
+            "! the auth callout decides about users: auth_callout.account must be AUTH",
+        ),
+        (
+            "  timeout: 1.8\n",
+            "  timeout: 5\n",
+            "! the auth callout decides about users: authorization.timeout",
+        ),
+        ("  timeout: 1.8\n", "", "! the auth callout decides about users: authorization.timeout"),
+        (
+            "system_account: SYS",
+            "no_auth_user: x\nsystem_account: SYS",
+            "! nobody comes in without a key: no_auth_user lets everybody in",
+        ),
+        (
+            "compression: false",
+            "no_auth_user: x",
+            "! nobody comes in without a key: websocket.no_auth_user lets everybody in",
+        ),
+        (
+            "system_account: SYS",
+            "leafnodes { port: 7422 }\nsystem_account: SYS",
+            "! nobody comes in without a key: leafnodes opens a door",
+        ),
+        (
+            "system_account: SYS",
+            "mqtt { port: 1883 }\nsystem_account: SYS",
+            "! nobody comes in without a key: mqtt opens a door",
+        ),
+        (
+            "system_account: SYS\n",
+            "",
+            "! each account is there, and has what it should: system_account must be SYS",
+        ),
+        (
+            "    jetstream: enabled\n",
+            "",
+            "! each account is there, and has what it should: the account KEZ has no JetStream",
+        ),
+        (
+            "  CHAT {\n",
+            "  CHAT {\n    jetstream: enabled\n",
+            "! each account is there, and has what it should: the account CHAT has JetStream",
+        ),
+        (
+            "  CHAT {\n",
+            &format!("  CHAT {{\n    users: [ {{ nkey: {stranger} }} ]\n"),
+            "! each account is there, and has what it should: the account CHAT has users",
+        ),
+        (
+            "  CHAT {\n",
+            "  OTHER {}\n  CHAT {\n",
+            "? each account is there, and has what it should: the account OTHER isn't of Kez Chat",
+        ),
+        (
+            &gateways_list,
+            "subscribe { allow: []",
+            "! each service has its own key, and may do what it needs: gateway: the list of what it may subscribe to is empty",
+        ),
+        (
+            "              \"kez.registry.log\"\n",
+            "              \"kez.>\"\n",
+            "! each service has its own key, and may do what it needs: registry may publish to more than it needs: remove kez.>",
+        ),
+        (
+            "              \"kez.registry.log\"\n",
+            "",
+            "! each service has its own key, and may do what it needs: registry may not publish to kez.registry.log",
+        ),
+        (
+            gateway,
+            &stranger,
+            "! each service has its own key, and may do what it needs: the account KEZ has no user with the key of",
+        ),
+        (
+            "    users: [\n      # \"registry\"",
+            &more,
+            "! each service has its own key, and may do what it needs: the account KEZ has another user",
+        ),
+        (
+            "{ service: \"kez.chat.send.*\", accounts: [ CHAT ] }",
+            "{ service: \"kez.>\", accounts: [ CHAT ] }",
+            "! users reach the five client subjects and nothing else: KEZ.exports has service kez.> (accounts CHAT)",
+        ),
+        (
+            "{ service: \"kez.chat.send.*\", accounts: [ CHAT ] }",
+            "{ service: \"kez.chat.send.*\" }",
+            "! users reach the five client subjects and nothing else: KEZ.exports has service kez.chat.send.* (for everybody)",
+        ),
+        (
+            "      { service: \"kez.chat.send.*\", accounts: [ CHAT ] }\n",
+            "{ service: \"kez.chat.send.*\", accounts: [ CHAT ] }\n{ service: \"$JS.API.>\", accounts: [ CHAT ] }\n",
+            "! users reach the five client subjects and nothing else: KEZ.exports has service $JS.API.> (accounts CHAT)",
+        ),
+        (
+            "subject: \"kez.chat.lookup\" } }",
+            "subject: \"kez.chat.lookup\" }, to: \"lookup\" }",
+            "! users reach the five client subjects and nothing else: CHAT.imports has service kez.chat.lookup",
+        ),
+        (
+            "      { stream: { account: KEZ, subject: \"kez.chat.inbox.*\" } }\n",
+            "",
+            "! users reach the five client subjects and nothing else: CHAT.imports lacks stream kez.chat.inbox.*",
+        ),
+        ("      max_subs: 16\n", "", "! users have bounds: accounts.CHAT.limits.max_subs is missing"),
+        (
+            "      max_payload: 307200\n",
+            "      max_payload: 1024\n",
+            "! users have bounds: accounts.CHAT.limits.max_payload is 1024",
+        ),
+        ("max_payload: 1048576", "max_payload: 65536", "! users have bounds: max_payload must be"),
+        (
+            "host: \"127.0.0.1\"\n# -1",
+            "host: \"0.0.0.0\"\n# -1",
+            "? clients connect safely: clients reach 0.0.0.0 without TLS",
+        ),
+        (
+            "  compression: false",
+            "  compression: true",
+            "! browsers connect safely, from known pages: websocket.compression must be false",
+        ),
+        (
+            &format!("    \"{ORIGIN}\"\n"),
+            "",
+            "! browsers connect safely, from known pages: websocket.allowed_origins is empty or missing",
+        ),
+        (
+            ORIGIN,
+            "https://web.kez.test/path",
+            "! browsers connect safely, from known pages: websocket.allowed_origins",
+        ),
+        (
+            "  host: \"127.0.0.1\"\n  port: 8443",
+            "  host: \"0.0.0.0\"\n  port: 8443",
+            "! browsers connect safely, from known pages: the WebSocket listener at 0.0.0.0 has no TLS",
+        ),
+        (
+            "  host: \"127.0.0.1\"\n  port: 8443",
+            "  port: 8443",
+            "! browsers connect safely, from known pages: the WebSocket listener at 0.0.0.0 has no TLS",
+        ),
+        (
+            "http: \"127.0.0.1:8222\"",
+            "http: \"0.0.0.0:8222\"",
+            "! monitoring isn't reached from outside: http shows",
+        ),
+        (
+            "http: \"127.0.0.1:8222\"\n",
+            "monitor_port: 8222\nhost: 0.0.0.0\n",
+            "! monitoring isn't reached from outside: monitor_port shows",
+        ),
+        (
+            "    password: ",
+            "    password: short #",
+            "! only servers of the cluster join it: cluster.authorization.password is short",
+        ),
+        (
+            "  authorization {\n    user: \"route\"",
+            "  x {\n    user: \"route\"",
+            "! only servers of the cluster join it: cluster has neither",
+        ),
+        (
+            "sync_interval: \"always\"",
+            "sync_interval: \"2m\"",
+            "? what is acknowledged is on disk: jetstream.sync_interval isn't always",
+        ),
+    ];
+    for (what, by, said) in cases {
+        assert_eq!(right.matches(what).count(), 1, "{what} stands there once");
+        let text = right.replacen(what, by, 1);
+        let path = dir.path().join("nats.conf");
+        fs::write(&path, &text).unwrap();
+        // nats-server itself refuses some, which is as good; most it takes.
+        let found = found(&audit::audit(&conf::read(&path).unwrap(), &keys, false));
+        assert!(
+            found.iter().any(|line| line.starts_with(said)),
+            "{by}: expected {said}, but found {found:#?}"
+        );
+        assert!(found.len() <= 3, "{by}: one mistake is told as many: {found:#?}");
+    }
+    let two =
+        right.replace(&format!("auth_users: [ \"{own}\" ]"), &format!("auth_users: [ {own}, {stranger} ]"));
+    assert_ne!(two, right);
+    let found = found(&audit::audit(&read(&dir, &two), &keys, false));
+    assert!(found.len() == 1 && found[0].contains("auth_callout.auth_users must be"), "{found:#?}");
+}
+
+#[test]
+fn a_proxy_with_tls_is_taken_at_its_word() {
+    let (dir, keys, mut server) = settings();
+    server.listen = "0.0.0.0:4222".parse().unwrap();
+    server.websocket.as_mut().unwrap().listen = "0.0.0.0:8443".parse().unwrap();
+    let conf = read(&dir, &server.render(&keys).unwrap());
+    assert_eq!(found(&audit::audit(&conf, &keys, true)), [""; 0]);
+    assert_eq!(found(&audit::audit(&conf, &keys, false)).len(), 2);
+    // With TLS there is nothing to say. The files aren't read here.
+    let tls = Some(Tls { cert: "cert.pem".into(), key: "key.pem".into() });
+    server.tls.clone_from(&tls);
+    server.websocket.as_mut().unwrap().tls = tls;
+    let path = dir.path().join("nats.conf");
+    fs::write(&path, server.render(&keys).unwrap()).unwrap();
+    assert_eq!(found(&audit::audit(&conf::read(&path).unwrap(), &keys, false)), [""; 0]);
+}
+
+#[test]
+fn servers_of_a_cluster_are_compared() {
+    let (dir, keys, mut server) = settings();
+    let first = read(&dir, &server.render(&keys).unwrap());
+    assert_eq!(found(&audit::together(&[first.clone(), first.clone()])).len(), 1, "the same name twice");
+    server.name = "n2".into();
+    let second = server.render(&keys).unwrap();
+    assert_eq!(found(&audit::together(&[first.clone(), read(&dir, &second)])), [""; 0]);
+    for (what, by) in [
+        ("name: \"kez\"", "name: other"),
+        ("pool_size: 3", "pool_size: 5"),
+        ("max_subs: 16", "max_subs: 17"),
+        ("timeout: 1.8", "timeout: 1.5"),
+    ] {
+        let other = read(&dir, &second.replace(what, by));
+        assert_eq!(found(&audit::together(&[first.clone(), other])).len(), 1, "{by}");
+    }
+}

@@ -1,0 +1,327 @@
+//! The table of who is connected, over all nats-servers: at most so many connections for each key. A key has one handle, which is what nats-servers tell
+//! of a connection; of the key they tell nothing. It may not know a connection of its own.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use kez_proto::{Handle, Primary, registry::Record};
+use moka::sync::Cache;
+use time::OffsetDateTime;
+use tokio::sync::Notify;
+
+/// A client that was let in is told of by nats-server within this time, or it never came.
+const GRANT: Duration = Duration::from_secs(5);
+/// How long an ended connection is remembered: word that it began, or a server's list that has it, may come later.
+const ENDED: Duration = Duration::from_secs(60);
+/// How many are remembered.
+const ENDED_CAPACITY: u64 = 100_000;
+
+/// Where a connection is: a nats-server, and the connection's number there. Neither is used again.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Place {
+    pub server: Arc<str>,
+    pub client: u64,
+}
+
+impl Place {
+    pub fn new(server: &str, client: u64) -> Self {
+        Self { server: server.into(), client }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.server, self.client)
+    }
+}
+
+/// A connection as nats-server tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub place: Place,
+    pub handle: Handle,
+    pub began: OffsetDateTime,
+}
+
+/// A connection of a handle.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Whose key it was let in for, where that was this process's doing.
+    pub key: Option<Primary>,
+    /// When it began, by its nats-server's clock; when it was let in, as long as nats-server hasn't told of it.
+    pub began: OffsetDateTime,
+    told: bool,
+    learned: Instant,
+}
+
+impl Connection {
+    /// Whether this connection of a handle, which has this record now, isn't its owner's. Where its key isn't known (another instance let it in, or this
+    /// process before it was started again), its time tells: whoever came before the binding came as somebody else.
+    pub fn is_foreign(&self, record: Option<&Record>) -> bool {
+        match (record, &self.key) {
+            (None, _) => true,
+            (Some(record), Some(key)) => record.primary != *key,
+            (Some(record), None) => self.began.unix_timestamp() < record.registered_at.unix(),
+        }
+    }
+}
+
+/// The table of all connections.
+pub struct Live {
+    limit: u32,
+    table: Mutex<Table>,
+    ended: Cache<Place, ()>,
+    /// Somebody was refused: the table may hold connections that are gone.
+    pub full: Notify,
+}
+
+#[derive(Default)]
+struct Table {
+    by_handle: HashMap<Handle, HashMap<Place, Connection>>,
+    handles: HashMap<Place, Handle>,
+}
+
+impl Live {
+    /// An empty table; at most `limit` connections for each key, 0 for any number.
+    pub fn new(limit: u32) -> Self {
+        let ended = Cache::builder().max_capacity(ENDED_CAPACITY).time_to_live(ENDED).build();
+        Self { limit, table: Mutex::default(), ended, full: Notify::new() }
+    }
+
+    /// Notes that a client is let in, unless its key has all the connections that it may have.
+    pub fn grant(&self, place: Place, handle: &Handle, key: &Primary) -> bool {
+        let now = Instant::now();
+        let mut table = self.table();
+        table.forget_grants(handle, now);
+        let there = table.by_handle.get(handle).map_or(0, HashMap::len);
+        if self.limit > 0 && there >= self.limit as usize {
+            self.full.notify_one();
+            return false;
+        }
+        let connection =
+            Connection { key: Some(*key), began: OffsetDateTime::now_utc(), told: false, learned: now };
+        table.insert(place, handle.clone(), connection);
+        true
+    }
+
+    /// A nats-server tells that a connection began. The answer is the connections of its key beyond the limit, which are the youngest.
+    pub fn began(&self, seen: Seen) -> Vec<Place> {
+        let mut table = self.table();
+        if self.ended.contains_key(&seen.place) {
+            return Vec::new();
+        }
+        let handle = seen.handle.clone();
+        table.seen(seen, Instant::now());
+        table.beyond(&handle, self.limit)
+    }
+
+    /// A nats-server tells that a connection ended.
+    pub fn ended(&self, place: &Place) {
+        let mut table = self.table();
+        self.ended.insert(place.clone(), ());
+        table.remove(place);
+    }
+
+    /// All servers told of all their connections, having been asked at `asked`: what isn't among them is gone, unless it was learned of since. The answer is
+    /// the connections beyond the limit.
+    pub fn told(&self, all: Vec<Seen>, asked: Instant) -> Vec<(Handle, Place)> {
+        let mut table = self.table();
+        let there: HashSet<&Place> = all.iter().map(|seen| &seen.place).collect();
+        let known = table.by_handle.values().flatten();
+        let gone = known.filter(|(place, c)| c.told && c.learned < asked && !there.contains(place));
+        let gone: Vec<Place> = gone.map(|(place, _)| place.clone()).collect();
+        gone.iter().for_each(|place| table.remove(place));
+        for seen in all.into_iter().filter(|seen| !self.ended.contains_key(&seen.place)) {
+            table.seen(seen, asked);
+        }
+        let now = Instant::now();
+        let handles: Vec<Handle> = table.by_handle.keys().cloned().collect();
+        let mut beyond = Vec::new();
+        for handle in handles {
+            table.forget_grants(&handle, now);
+            beyond.extend(table.beyond(&handle, self.limit).into_iter().map(|place| (handle.clone(), place)));
+        }
+        beyond
+    }
+
+    /// The connections of a handle.
+    pub fn of(&self, handle: &Handle) -> Vec<(Place, Connection)> {
+        let table = self.table();
+        let connections = table.by_handle.get(handle);
+        connections.into_iter().flatten().map(|(place, c)| (place.clone(), c.clone())).collect()
+    }
+
+    /// All handles that have a connection.
+    pub fn handles(&self) -> Vec<Handle> {
+        self.table().by_handle.keys().cloned().collect()
+    }
+
+    /// All connections.
+    pub fn count(&self) -> usize {
+        self.table().handles.len()
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn insert(&mut self, place: Place, handle: Handle, connection: Connection) {
+        if self.handles.get(&place).is_some_and(|other| *other != handle) {
+            self.remove(&place);
+        }
+        self.handles.insert(place.clone(), handle.clone());
+        self.by_handle.entry(handle).or_default().insert(place, connection);
+    }
+
+    fn seen(&mut self, seen: Seen, learned: Instant) {
+        let known = self.by_handle.get(&seen.handle).and_then(|all| all.get(&seen.place));
+        let key = known.and_then(|known| known.key);
+        // What was learned later stays so.
+        let learned = known.map_or(learned, |known| known.learned.max(learned));
+        let connection = Connection { key, began: seen.began, told: true, learned };
+        self.insert(seen.place, seen.handle, connection);
+    }
+
+    fn remove(&mut self, place: &Place) {
+        let Some(handle) = self.handles.remove(place) else { return };
+        if let Some(all) = self.by_handle.get_mut(&handle) {
+            all.remove(place);
+            if all.is_empty() {
+                self.by_handle.remove(&handle);
+            }
+        }
+    }
+
+    fn forget_grants(&mut self, handle: &Handle, now: Instant) {
+        let all = self.by_handle.get(handle).into_iter().flatten();
+        let old = all.filter(|(_, c)| !c.told && now.saturating_duration_since(c.learned) > GRANT);
+        let old: Vec<Place> = old.map(|(place, _)| place.clone()).collect();
+        old.iter().for_each(|place| self.remove(place));
+    }
+
+    /// Every instance names the same ones: the order is the servers' own.
+    fn beyond(&self, handle: &Handle, limit: u32) -> Vec<Place> {
+        let all = self.by_handle.get(handle).into_iter().flatten();
+        let mut told: Vec<_> = all.filter(|(_, c)| c.told).map(|(place, c)| (c.began, place)).collect();
+        if limit == 0 || told.len() <= limit as usize {
+            return Vec::new();
+        }
+        told.sort();
+        told.split_off(limit as usize).into_iter().map(|(_, place)| place.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+    use kez_proto::registry::Binding;
+
+    use super::*;
+
+    fn key(seed: u8) -> Primary {
+        Primary::from_bytes(SigningKey::from_bytes(&[seed; 32]).verifying_key().as_bytes()).unwrap()
+    }
+
+    fn handle(name: &str) -> Handle {
+        name.parse().unwrap()
+    }
+
+    fn at(second: i64) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(second).unwrap()
+    }
+
+    fn seen(client: u64, name: &str, second: i64) -> Seen {
+        Seen { place: Place::new("N1", client), handle: handle(name), began: at(second) }
+    }
+
+    fn grant(live: &Live, client: u64) -> bool {
+        live.grant(Place::new("N1", client), &handle("alice"), &key(1))
+    }
+
+    #[test]
+    fn the_limit_counts_whoever_was_let_in_and_whoever_is_told_of_once() {
+        let live = Live::new(3);
+        assert!(grant(&live, 1) && grant(&live, 2));
+        assert!(live.began(seen(1, "alice", 5)).is_empty());
+        assert!(live.began(seen(2, "alice", 6)).is_empty());
+        assert!(live.began(seen(9, "alice", 7)).is_empty(), "let in by another instance");
+        assert!(!grant(&live, 4));
+        assert!(live.grant(Place::new("N1", 4), &handle("bob"), &key(2)));
+        live.ended(&Place::new("N1", 2));
+        assert!(grant(&live, 5));
+        assert_eq!(live.count(), 4);
+        let unlimited = Live::new(0);
+        assert!((0..100).all(|client| grant(&unlimited, client)));
+    }
+
+    #[test]
+    fn the_youngest_beyond_the_limit_are_named_whatever_the_order_they_are_heard_in() {
+        let live = Live::new(2);
+        assert!(live.began(seen(3, "alice", 30)).is_empty());
+        assert!(live.began(seen(1, "alice", 10)).is_empty());
+        assert_eq!(live.began(seen(2, "alice", 20)), [Place::new("N1", 3)]);
+        let told = [seen(3, "alice", 30), seen(1, "alice", 10), seen(2, "alice", 20)].into();
+        assert_eq!(live.told(told, Instant::now()), [(handle("alice"), Place::new("N1", 3))]);
+    }
+
+    #[test]
+    fn a_list_removes_what_is_gone_and_keeps_what_is_newer() {
+        let live = Live::new(0);
+        live.began(seen(1, "alice", 1));
+        live.began(seen(2, "alice", 1));
+        let asked = Instant::now();
+        live.began(seen(3, "alice", 2));
+        live.ended(&Place::new("N1", 2));
+        assert!(grant(&live, 4));
+        live.told(vec![seen(2, "alice", 1), seen(5, "bob", 1)], asked);
+        let mut there: Vec<u64> =
+            live.of(&handle("alice")).into_iter().map(|(place, _)| place.client).collect();
+        there.sort();
+        assert_eq!(there, [3, 4], "1 is gone, 2 ended while the list was made, 3 began then, 4 comes");
+        assert_eq!(live.of(&handle("bob")).len(), 1);
+        // Word of an end may come before word of the beginning.
+        live.ended(&Place::new("N1", 6));
+        live.began(seen(6, "alice", 1));
+        assert_eq!(live.of(&handle("alice")).len(), 2);
+    }
+
+    #[test]
+    fn whoever_was_let_in_and_never_came_is_forgotten() {
+        let live = Live::new(1);
+        assert!(grant(&live, 1) && !grant(&live, 2));
+        let long_ago = Instant::now().checked_sub(GRANT + Duration::from_secs(1)).unwrap();
+        for all in live.table().by_handle.values_mut() {
+            all.values_mut().for_each(|connection| connection.learned = long_ago);
+        }
+        assert!(grant(&live, 2));
+        assert_eq!(live.count(), 1);
+    }
+
+    #[test]
+    fn whose_a_connection_is() {
+        let record = |seed, second| {
+            let registered_at = kez_proto::Timestamp::from_unix(second).unwrap();
+            let binding =
+                Binding { handle: handle("alice"), primary: key(seed), registered_at, digest: String::new() };
+            Record::new(&binding, &"kez.lat".parse().unwrap(), "")
+        };
+        let live = Live::new(0);
+        assert!(grant(&live, 1));
+        live.began(seen(1, "alice", 100));
+        live.began(seen(2, "alice", 100));
+        let foreign = |client, record: Option<&Record>| {
+            let all = live.of(&handle("alice"));
+            all.iter().find(|(place, _)| place.client == client).unwrap().1.is_foreign(record)
+        };
+        assert!(foreign(1, None) && foreign(2, None), "nobody has the handle");
+        assert!(!foreign(1, Some(&record(1, 200))), "its key is known, and is the owner's");
+        assert!(foreign(1, Some(&record(2, 50))), "its key is known, and isn't the owner's");
+        assert!(foreign(2, Some(&record(1, 101))) && !foreign(2, Some(&record(1, 100))), "by its time");
+    }
+}

@@ -1,0 +1,35 @@
+//! kill -9 of one of two, while many log in.
+
+use std::{sync::Arc, time::Duration};
+
+use kez_tests::{Deployment, Person};
+use nix::sys::signal::Signal;
+use tokio::time::sleep;
+
+use super::{logins::enter_all, storm::people};
+
+const PEOPLE: usize = 200;
+/// nats-server gives each of them 2 s: not so many that a busy machine takes longer.
+const AT_ONCE: usize = 32;
+/// Who logs in before one dies.
+const BEFORE: usize = 50;
+/// It is given logins and doesn't answer them any more, before it dies: what is in its hands then isn't a matter of luck.
+const LAST: Duration = Duration::from_millis(200);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_refused_because_one_of_two_dies_under_200_logins() {
+    let mut deployment = Deployment::start(2).await;
+    let people = people("person", PEOPLE, deployment.url(0)).await;
+    let (before, others) = people.split_at(BEFORE);
+    let login = async |people: &[Arc<Person>]| enter_all(people, &deployment.nats.url(), AT_ONCE).await;
+    assert_eq!(login(before).await, []);
+    let mut victim = deployment.auth_callouts.remove(0);
+    let dies = async {
+        victim.signal(Signal::SIGSTOP);
+        sleep(LAST).await;
+        victim.kill();
+    };
+    let (refused, ()) = tokio::join!(login(others), dies);
+    println!("{} of {} were refused at their first attempt", refused.len(), others.len());
+    assert_eq!(refused, [], "refused wrongly");
+}

@@ -1,0 +1,16 @@
+//! Who lets users in to NATS is away, dies, hangs, or loses what it needs; and many come at once.
+
+mod connections;
+mod dead;
+mod expiry;
+mod feed;
+mod hung;
+mod logins;
+mod metrics;
+mod needs;
+mod nobody;
+mod reconnects;
+mod rotation;
+mod session;
+mod storm;
+mod system;

@@ -1,0 +1,61 @@
+// What can go wrong between a client and its server: a code for programs, words for people.
+
+import { CODES } from './codes.ts';
+import type { Code, Problem } from './wire.ts';
+
+/**
+ * What goes wrong before a server answers: `disconnected`, there is no connection now; `timeout`, no answer came in time, and what was asked may have been
+ * done; `refused`, the broker let this login not in, and never says why; `malformed`, what came isn't this protocol.
+ */
+export type LocalCode = 'disconnected' | 'timeout' | 'refused' | 'malformed';
+
+/** An answer that isn't a success, or none at all. */
+export class KezError extends Error {
+  override readonly name = 'KezError';
+
+  constructor(
+    /** Stable. */
+    readonly code: Code | LocalCode,
+    /** The HTTP status, also over NATS; 0 where no server answered. */
+    readonly status: number,
+    /** For people; may change at any time. */
+    readonly detail: string,
+    /** Seconds after which the same request is worth another try; absent where it isn't. */
+    readonly retryAfter?: number,
+    options?: ErrorOptions,
+  ) {
+    super(`${detail} (${code})`, options);
+  }
+
+  /** Nobody answered, for this reason. Sending the same message again is safe: it is stored once. */
+  static local(code: LocalCode, detail: string, cause?: unknown): KezError {
+    const retryAfter = code === 'malformed' ? undefined : 1;
+    return new KezError(code, 0, detail, retryAfter, { cause });
+  }
+
+  /** What a code of the protocol says; a foreign one is `internal`. */
+  static of(code: string, detail: string, retryAfter?: number): KezError {
+    const known = Object.hasOwn(CODES, code) ? CODES[code] : undefined;
+    if (!known) return KezError.of('internal', `${code}: ${detail}`);
+    return new KezError(code as Code, known[0], detail, retryAfter ?? known[1]);
+  }
+
+  /** Reads the header `Nats-Service-Error`. */
+  static fromService(text: string): KezError {
+    const [, code, detail] = /^(\w+): (.*)$/s.exec(text) ?? [text, 'internal', text];
+    return KezError.of(code ?? 'internal', detail ?? text);
+  }
+
+  /** Reads an answer over HTTP that isn't a success. */
+  static async fromResponse(response: Response): Promise<KezError> {
+    const problem = (await response.json().catch(() => undefined)) as Partial<Problem> | undefined;
+    // A proxy has error pages of its own.
+    if (typeof problem?.code !== 'string') {
+      return KezError.of(
+        response.status >= 500 ? 'unavailable' : 'internal',
+        `${response.url}: ${response.status}`,
+      );
+    }
+    return KezError.of(problem.code, problem.detail ?? '', problem.retry_after);
+  }
+}

@@ -1,0 +1,43 @@
+// The few requests that a client makes over HTTP.
+
+import { registration } from './envelope.ts';
+import { KezError } from './error.ts';
+import type { Identity } from './identity.ts';
+import type { Record, ServerInfo } from './wire.ts';
+
+/** For an answer, in milliseconds. */
+const DEADLINE = 10_000;
+
+/** Binds a handle to a key. The same registration again has the same answer. Throws a `KezError`. */
+export function register(api: string, domain: string, handle: string, person: Identity): Promise<Record> {
+  return post(`${api}/v1/register`, registration(handle, domain, person));
+}
+
+/** What the server is, and where its NATS is. Throws a `KezError`. */
+export function server(api: string): Promise<ServerInfo> {
+  return ask(`${api}/v1/server`, {});
+}
+
+/** Posts JSON, or nothing. Throws a `KezError`. */
+export function post<T>(url: string, body: unknown, headers: { [name: string]: string } = {}): Promise<T> {
+  if (body === undefined) return ask(url, { method: 'POST', headers });
+  const json = { 'content-type': 'application/json', ...headers };
+  return ask(url, { method: 'POST', body: JSON.stringify(body), headers: json });
+}
+
+async function ask<T>(url: string, request: RequestInit): Promise<T> {
+  const whole: RequestInit = {
+    ...request,
+    credentials: 'omit',
+    cache: 'no-store',
+    signal: AbortSignal.timeout(DEADLINE),
+  };
+  const response = await fetch(url, whole).catch((cause) => {
+    const code = cause instanceof DOMException && cause.name === 'TimeoutError' ? 'timeout' : 'disconnected';
+    throw KezError.local(code, `can't reach ${url}`, cause);
+  });
+  if (!response.ok) throw await KezError.fromResponse(response);
+  return response.json().catch((cause) => {
+    throw KezError.local('malformed', `${url} doesn't answer as a Kez Chat server`, cause);
+  });
+}

@@ -1,0 +1,15 @@
+// Builds the client library as one ES module for browsers.
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  build: {
+    target: 'es2022',
+    sourcemap: true,
+    modulePreload: false,
+    rolldownOptions: {
+      input: { kez: 'src/lib/index.ts' },
+      preserveEntrySignatures: 'strict',
+      output: { entryFileNames: '[name].js' },
+    },
+  },
+});
