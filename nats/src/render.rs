@@ -24,7 +24,7 @@ pub fn text(server: &Server, keys: &Keys) -> Result<String, Error> {
             nkey => keys.public(owner),
             publish => permissions.publish,
             subscribe => permissions.subscribe,
-            allow_responses => permissions.allow_responses,
+            answers => permissions.answers,
         }
     };
     let roles = Role::ALL.map(|role| user(role.into(), role.permissions(server.partitions)));

@@ -77,8 +77,10 @@ fn user(name: &str, permissions: &Permissions) -> String {
     let list = |subjects: &[String]| subjects.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ");
     let mut text = format!("\n**{name}**\n- publishes {}\n", list(&permissions.publish));
     text += &format!("- subscribes to {}\n", list(&permissions.subscribe));
-    if permissions.allow_responses {
-        text += "- answers each request once, on its reply subject\n";
+    match permissions.answers {
+        0 => {}
+        1 => text += "- answers each request once, on its reply subject\n",
+        n => text += &format!("- answers each request up to {n} times, on its reply subject\n"),
     }
     text
 }

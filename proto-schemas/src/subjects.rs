@@ -52,6 +52,8 @@ pub const CALLOUT_PULSE: &str = "callout.pulse";
 pub const CHAT_CONNECTED: &str = "$SYS.ACCOUNT.CHAT.CONNECT";
 /// A connection of a user ended, told in the account `SYS`.
 pub const CHAT_DISCONNECTED: &str = "$SYS.ACCOUNT.CHAT.DISCONNECT";
+/// A connection of an auth callout ended, told in the account `SYS`.
+pub const AUTH_DISCONNECTED: &str = "$SYS.ACCOUNT.AUTH.DISCONNECT";
 /// Every nats-server's list of its connections, asked in the account `SYS`.
 pub const CONNECTIONS: &str = "$SYS.REQ.SERVER.PING.CONNZ";
 
@@ -109,7 +111,7 @@ pub fn client_permissions(handle: &Handle, primary: &Primary) -> Permissions {
             CLIENT_LOOKUP.to_owned(),
         ],
         subscribe: vec![inbox(handle), format!("{}.>", client_inbox_prefix(primary))],
-        allow_responses: false,
+        answers: 0,
     }
 }
 
@@ -118,7 +120,8 @@ pub fn callout_permissions() -> Permissions {
     Permissions {
         publish: vec![CALLOUT_PULSE.to_owned()],
         subscribe: [AUTH_REQUEST, CALLOUT_PULSE].map(String::from).to_vec(),
-        allow_responses: true,
+        // Each request is delivered twice, by the queue and as a copy, and nats-server counts deliveries.
+        answers: 2,
     }
 }
 
@@ -127,8 +130,8 @@ pub fn callout_system_permissions() -> Permissions {
     let inbox = format!("{}.>", Role::AuthCallout.inbox_prefix());
     Permissions {
         publish: vec![CONNECTIONS.to_owned(), kick("*")],
-        subscribe: vec![inbox, CHAT_CONNECTED.to_owned(), CHAT_DISCONNECTED.to_owned()],
-        allow_responses: false,
+        subscribe: [&inbox, CHAT_CONNECTED, CHAT_DISCONNECTED, AUTH_DISCONNECTED].map(String::from).to_vec(),
+        answers: 0,
     }
 }
 
@@ -267,7 +270,7 @@ impl Role {
             }
         }
         // Answers go to the reply subject of a request only, never by a wide publish grant.
-        Permissions { publish, subscribe, allow_responses: self != Role::Gateway }
+        Permissions { publish, subscribe, answers: u32::from(self != Role::Gateway) }
     }
 }
 
@@ -278,8 +281,8 @@ pub struct Permissions {
     pub publish: Vec<String>,
     /// Subjects it may subscribe to.
     pub subscribe: Vec<String>,
-    /// Whether it may answer requests.
-    pub allow_responses: bool,
+    /// How often it may answer one request, on the request's own reply subject; 0: never.
+    pub answers: u32,
 }
 
 /// What of the services' account the users' account reaches: `(subject, is_stream)`, the client side of the system.

@@ -131,7 +131,7 @@ fn compare(check: &mut Check, name: &str, user: &Value, expected: &Permissions) 
         }
     }
     let answers = get(user, &["permissions"]).and_then(|p| get(p, &["allow_responses", "allow_response"]));
-    match (expected.allow_responses, answers.filter(|a| **a != Value::Bool(false))) {
+    match (expected.answers > 0, answers.filter(|a| **a != Value::Bool(false))) {
         (true, None) => {
             check.wrong(format!("{name} may not answer requests: allow_responses is missing; {AGAIN}"));
         }

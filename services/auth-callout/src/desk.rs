@@ -1,6 +1,9 @@
 //! Takes nats-server's requests, from NATS and on the admin listener, and answers them: many at once, none waits for another.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use async_nats::{Message, Subscriber};
 use axum::{
@@ -15,12 +18,13 @@ use futures_util::StreamExt;
 use kez_kit::{Nats, metrics::Metrics, nats::header as nats_header, task};
 use kez_proto::{Code, Problem, http::PROBLEM_JSON};
 use time::OffsetDateTime;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     audit::Audit,
     door::Door,
+    hands::Hands,
     protocol::{self, Answered, Callout, Invalid},
 };
 
@@ -38,23 +42,44 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Answers until `stop`: then it leaves the queue, and finishes what it was given.
-    pub async fn serve(self: Arc<Self>, nats: Nats, mut requests: Subscriber, stop: CancellationToken) {
+    /// Answers until `stop`: then it leaves the queue, and finishes what it was given. `copies` are of all requests; `lost` says that another instance
+    /// is gone with what it was given.
+    pub async fn serve(
+        self: Arc<Self>,
+        nats: Nats,
+        mut requests: Subscriber,
+        mut copies: Subscriber,
+        lost: Arc<Notify>,
+        stop: CancellationToken,
+    ) {
         let logins = TaskTracker::new();
         let places = Arc::new(Semaphore::new(CONCURRENCY));
+        let mut hands = Hands::default();
         let mut leaving = false;
+        let begin = async |message| {
+            // Never closed, so that it can't fail.
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            let (desk, nats) = (self.clone(), nats.clone());
+            task::spawn(
+                "login",
+                logins.track_future(async move {
+                    desk.answer(&nats, message).await;
+                    drop(place);
+                }),
+            );
+        };
         loop {
             tokio::select! {
                 message = requests.next() => {
                     let Some(message) = message else { break };
-                    // Never closed, so that it can't fail.
-                    let Ok(place) = places.clone().acquire_owned().await else { break };
-                    let (desk, nats) = (self.clone(), nats.clone());
-                    task::spawn("login", logins.track_future(async move {
-                        desk.answer(&nats, message).await;
-                        drop(place);
-                    }));
+                    if message.reply.as_ref().is_some_and(|reply| hands.own(reply, Instant::now())) {
+                        begin(message).await;
+                    }
                 }
+                Some(copy) = copies.next() => hands.copied(copy, Instant::now()),
+                () = lost.notified() => for message in hands.take(Instant::now()) {
+                    begin(message).await;
+                },
                 () = stop.cancelled(), if !leaving => {
                     leaving = true;
                     if requests.drain().await.is_err() {

@@ -8,6 +8,7 @@ mod decision;
 mod desk;
 mod door;
 mod follow;
+mod hands;
 mod live;
 pub mod protocol;
 mod registry;
@@ -25,6 +26,7 @@ use kez_proto::{
     limits,
     subjects::{self, Role},
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -87,9 +89,12 @@ pub async fn run(
     internal.open(&desk);
     let requests = auth.client.queue_subscribe(subjects::AUTH_REQUEST, QUEUE.into()).await;
     let requests = requests.map_err(Failure::internal)?;
-    let mut serving = task::spawn("logins", desk.serve(auth.clone(), requests, life.shutdown.clone()));
+    let copies = auth.client.subscribe(subjects::AUTH_REQUEST).await.map_err(Failure::internal)?;
+    let lost = Arc::new(Notify::new());
+    let serving = desk.serve(auth.clone(), requests, copies, lost.clone(), life.shutdown.clone());
+    let mut serving = task::spawn("logins", serving);
     // From here on the gate is the watch's: open while NATS knows the subscription above.
-    let watch = Watch { auth, kez, system, audit, gate, leaving: life.shutdown.clone() };
+    let watch = Watch { auth, kez, system, audit, gate, lost, leaving: life.shutdown.clone() };
     let watching = watch.start(stopped.clone()).await?;
 
     tokio::select! {

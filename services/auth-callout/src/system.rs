@@ -65,6 +65,21 @@ struct Listed {
     start: String,
 }
 
+/// Where the connection was that an event is about.
+pub fn ended(message: &Message) -> Option<Place> {
+    #[derive(Deserialize)]
+    struct Ended {
+        server: Server,
+        client: EndedClient,
+    }
+    #[derive(Deserialize)]
+    struct EndedClient {
+        id: u64,
+    }
+    let Ended { server, client } = json(&message.payload)?;
+    Some(Place::new(&server.id, client.id))
+}
+
 /// The connection that an event is about.
 pub fn event(message: &Message) -> Option<Seen> {
     let Event { server, client } = json(&message.payload)?;

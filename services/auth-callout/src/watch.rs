@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,10 +11,10 @@ use futures_util::StreamExt;
 use kez_kit::{Failure, Nats, ready::Gate, task};
 use kez_proto::subjects;
 use serde::{Deserialize, Serialize};
-use tokio::task::JoinHandle;
+use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{audit::Audit, live::Place, system::System};
+use crate::{audit::Audit, live::Place, system, system::System};
 
 /// Between two pulses.
 const PULSE: Duration = Duration::from_secs(1);
@@ -48,6 +49,8 @@ pub struct Watch {
     pub audit: Audit,
     /// Open as long as the own pulses come back, which also shows that what was subscribed on the connection before is known to nats-server.
     pub gate: Gate,
+    /// Told when another instance's connection has ended without its goodbye: what it was given may have no answer.
+    pub lost: Arc<Notify>,
     /// The process takes no more work.
     pub leaving: CancellationToken,
 }
@@ -57,6 +60,13 @@ impl Watch {
     pub async fn start(self, stop: CancellationToken) -> Result<JoinHandle<Option<()>>, Failure> {
         let mut pulses =
             self.auth.client.subscribe(subjects::CALLOUT_PULSE).await.map_err(Failure::internal)?;
+        let mut ends = self
+            .system
+            .nats
+            .client
+            .subscribe(subjects::AUTH_DISCONNECTED)
+            .await
+            .map_err(Failure::internal)?;
         let mut peers = Peers::new(format!("{:016x}", fastrand::u64(..)));
         Ok(task::spawn("watch", async move {
             let mut pulse = tokio::time::interval(PULSE);
@@ -74,10 +84,16 @@ impl Watch {
                             Err(error) => tracing::debug!(%error, "a pulse that can't be read"),
                         }
                     }
+                    Some(message) = ends.next() => {
+                        if system::ended(&message).is_some_and(|place| peers.has(&place)) {
+                            self.lost.notify_one();
+                        }
+                    }
                     _ = pulse.tick() => self.pulse(&peers.own, false).await,
                     _ = look.tick() => {
                         for (instance, places) in peers.silent(Instant::now()) {
                             self.disconnect(instance, places);
+                            self.lost.notify_one();
                         }
                     }
                 }
@@ -165,6 +181,11 @@ impl Peers {
     /// Whether the own pulses come back. If they don't, the others' silence says nothing about them.
     fn is_well(&self, now: Instant) -> bool {
         self.own_heard.is_some_and(|heard| now.saturating_duration_since(heard) < 2 * PULSE)
+    }
+
+    /// Whether another instance is there, as far as is known, that has said goodbye to nobody.
+    fn has(&self, place: &Place) -> bool {
+        self.others.values().any(|other| other.places.contains(place))
     }
 
     /// Those that were silent for too long while this instance was well, each once.

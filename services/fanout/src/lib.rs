@@ -58,7 +58,8 @@ pub async fn run(config: Config, nats_args: &NatsArgs, life: Life, drain: Durati
     // A connection of their own: what a client sends may end it (a header block that the library can't read does), and that must not be the end of others'
     // requests.
     let clients =
-        Nats::connect(nats_args, "fanout-clients", &role.inbox_prefix(), CLIENTS_CAPACITY, &life).await?;
+        Nats::connect(nats_args, "fanout-clients", &role.inbox_prefix(), CLIENTS_CAPACITY, &life.aside())
+            .await?;
     let client_service =
         Service::start(&clients, "kez-fanout-clients", "mail, for clients over NATS").await?;
     macro_rules! endpoint {

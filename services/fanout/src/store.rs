@@ -17,6 +17,7 @@ use kez_proto::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
+use tokio::{sync::Semaphore, time::timeout};
 
 /// JetStream's "message not found".
 const NO_MESSAGE: u64 = 10037;
@@ -28,11 +29,17 @@ const NO_ROOM: [ErrorCode; 3] = [
     ErrorCode::INSUFFICIENT_RESOURCES,
 ];
 
+/// Pages that are read at once: so many of the largest stay below the 64 MiB that nats-server holds for a connection before it ends it, and with it everybody's
+/// requests.
+const PAGES: usize = 32;
+
 pub struct Store {
     nats: Nats,
     partitions: u16,
     /// Whether the streams tell a retry from a new message.
     tells_retries: bool,
+    /// Places for pages that are being read.
+    pages: Semaphore,
     /// The highest sequence seen in each stream: a cursor up to there is known to be of this store.
     seen: Vec<AtomicU64>,
     /// When the operator was last told that a stream is full, in Unix seconds.
@@ -65,6 +72,7 @@ impl Store {
             nats: nats.clone(),
             partitions,
             tells_retries,
+            pages: Semaphore::new(PAGES),
             seen: (0..partitions).map(|_| AtomicU64::new(0)).collect(),
             told_full: AtomicI64::new(0),
         }
@@ -130,6 +138,8 @@ impl Store {
 
     /// The messages above `since`, at most `limit`, ending with the one that fills the page. From any replica: the newest may be missing for a moment.
     pub async fn page(&self, handle: &Handle, since: u64, limit: usize) -> Result<Page, Problem> {
+        let place = timeout(SERVICE_DEADLINE, self.pages.acquire()).await;
+        let _place = place.ok().and_then(Result::ok).ok_or(Code::Unavailable)?;
         let subject = subjects::store(handle, self.partitions);
         let request = json!({ "seq": since.saturating_add(1), "batch": limit, "next_by_subj": subject, "max_bytes": PAGE_BYTES });
         let batch = self.nats.read_batch(&self.stream(handle), &request, SERVICE_DEADLINE).await?;

@@ -59,6 +59,11 @@ impl Life {
         Self { shutdown: CancellationToken::new(), ..self.clone() }
     }
 
+    /// The same process, for a dependency whose loss isn't a reason to give the process no more work: its gate counts nowhere.
+    pub fn aside(&self) -> Self {
+        Self { ready: Readiness::default(), ..self.clone() }
+    }
+
     /// Makes an address known, to the ready file and to whoever prints it.
     pub fn announce(&self, name: &'static str, address: String) {
         self.addresses.lock().unwrap_or_else(|e| e.into_inner()).insert(name, address);

@@ -70,7 +70,8 @@ pub async fn run(config: Config, nats_args: &NatsArgs, life: Life, drain: Durati
             // A connection of their own: what a client sends may end it (a header block that the library can't read does), and that must not be the end
             // of others' requests.
             let clients =
-                Nats::connect(nats_args, "registry-clients", &inbox_prefix, CLIENTS_CAPACITY, &life).await?;
+                Nats::connect(nats_args, "registry-clients", &inbox_prefix, CLIENTS_CAPACITY, &life.aside())
+                    .await?;
             services = Some([serve(&nats, desk.clone()).await?, serve_clients(&clients, desk).await?]);
             // The library's flush ends at the socket; an answer on the same connection shows that NATS has the subscriptions. Ready means
             // that a request finds them.

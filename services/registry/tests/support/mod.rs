@@ -35,7 +35,7 @@ impl Nats {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let role = Role::Registry.permissions(16);
-        let permissions = serde_json::json!({"publish": role.publish, "subscribe": role.subscribe, "allow_responses": role.allow_responses});
+        let permissions = serde_json::json!({"publish": role.publish, "subscribe": role.subscribe, "allow_responses": { "max": role.answers, "expires": "5s" }});
         let config = format!(
             r#"listen: "127.0.0.1:-1", ports_file_dir: {ports:?}, jetstream {{ store_dir: {store:?} }}
             accounts {{ KEZ {{ jetstream: enabled, users: [
