@@ -55,6 +55,7 @@ gen: needed web/node_modules/.package-lock.json
 measure: needed
 	cargo build --workspace --bins --release --locked
 	@$(NATS_SERVER); cargo run --release --locked -p kez-tests --example measure
+	@$(NATS_SERVER); cargo run --release --locked -p kez-tests --example reconnects
 
 # On the stable compiler, and so without a sanitizer. New inputs go to target/fuzz; what is worth keeping is copied to tests/fuzz/corpus, which
 # `make test` replays.

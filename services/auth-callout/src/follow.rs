@@ -66,17 +66,21 @@ impl Follow {
 
         let (of, stopped, all) = (follow.clone(), stop.clone(), suspects.clone());
         let lists = async move {
+            // Who knocks with a full key has the list made early, but not every owner asked for.
+            let mut owners_due = Instant::now();
             loop {
                 of.list().await;
-                all.add_all(of.live.handles(), Instant::now());
                 let asked = Instant::now();
-                let pause = EVERY.mul_f64(0.9 + fastrand::f64() / 5.0);
+                if asked >= owners_due {
+                    all.add_all(of.live.handles(), asked);
+                    owners_due = asked + EVERY.mul_f64(0.9 + fastrand::f64() / 5.0);
+                }
                 tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
+                    () = tokio::time::sleep_until(owners_due.into()) => {}
                     () = of.live.full.notified() => tokio::time::sleep(AT_MOST.saturating_sub(asked.elapsed())).await,
-                    Ok(()) = system_connections.changed() => {}
+                    Ok(()) = system_connections.changed() => owners_due = Instant::now(),
                     // What changed while NATS was away was told to nobody.
-                    Ok(()) = kez_connections.changed() => {}
+                    Ok(()) = kez_connections.changed() => owners_due = Instant::now(),
                     () = stopped.cancelled() => return,
                 }
             }

@@ -10,7 +10,7 @@ use crate::{Failure, Life, http, task};
 /// Where the admin listener is.
 #[derive(Args, Clone, Debug)]
 pub struct AdminArgs {
-    /// Address for /livez and /readyz; keep it off the public network. Port 0 picks a free one.
+    /// Address of the admin listener (/livez, /readyz and, where there is one, /metrics); keep it off the public network. Port 0 picks a free one.
     #[arg(long, env = "KEZ_CHAT_ADMIN_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub admin_bind: SocketAddr,
 }

@@ -42,8 +42,8 @@ pub const SUBJECT: &str = "$SYS.REQ.USER.AUTH";
 pub const XKEY_HEADER: &str = "Nats-Server-Xkey";
 /// Bytes of a request, at most: a CONNECT line of 4 KiB, and the client's certificates where TLS asks for them.
 pub const REQUEST_BYTES: usize = 64 * 1024;
-/// How far the clocks of nats-server and callout may be apart, in seconds.
-pub const LEEWAY_SECS: i64 = 10;
+/// How far the clocks of nats-server and callout may be apart, in seconds. A request that is older has no client any more.
+pub const LEEWAY_SECS: i64 = 2;
 
 /// Why a request gets no answer: it isn't one that this nats-server made for this callout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
