@@ -228,7 +228,8 @@ fn claims_of(token: &[u8]) -> Value {
 pub fn request_jwt(data: &[u8]) {
     assert_eq!(answer(data).is_some(), data == valid("request_jwt"), "a request was forged");
     let Some(response) = answer(signed_by_server(data).as_bytes()) else { return };
-    let asked: Value = serde_json::from_slice(data).expect("it was parsed before");
+    // A member that nobody reads may hold what no JSON reader takes, such as bytes that aren't UTF-8.
+    let Ok(asked) = serde_json::from_slice::<Value>(data) else { return };
     let response = claims_of(&response);
     assert_eq!(response["aud"], asked["nats"]["server_id"]["id"]);
     let user = claims_of(response["nats"]["jwt"].as_str().expect("everybody is let in").as_bytes());
