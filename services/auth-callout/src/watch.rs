@@ -174,7 +174,10 @@ impl Peers {
             self.others.remove(&pulse.instance);
         } else {
             let places = pulse.connections.iter().map(|c| Place::new(&c.server, c.client)).collect();
-            self.others.insert(pulse.instance, Other { heard: now, places });
+            let known = self.others.insert(pulse.instance.clone(), Other { heard: now, places });
+            if known.is_none() {
+                tracing::info!(instance = pulse.instance, "another auth callout is there");
+            }
         }
     }
 

@@ -1,10 +1,9 @@
 //! Connections that are there: how many, how long, and whose.
 
-use std::time::Duration;
-
 use async_nats::{Event, jetstream};
 use kez_proto::subjects::{self, Role};
 use serde_json::json;
+use time::OffsetDateTime;
 
 use crate::support::{Callout, Person, User, World, eventually};
 
@@ -114,7 +113,9 @@ async fn a_connection_that_this_process_didnt_let_in_is_judged_by_its_time() {
     let mut user = alice.connect(&world).await.unwrap();
     drop(first);
     // Times of bindings are whole seconds.
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let then = OffsetDateTime::now_utc().unix_timestamp();
+    eventually("the next second", async || (OffsetDateTime::now_utc().unix_timestamp() > then).then_some(()))
+        .await;
     world.people.bind("alice", &Person::new(2));
     let second = Callout::start(&world, "b", &[]).await;
     user.until(|event| matches!(event, Event::Disconnected)).await;
