@@ -212,7 +212,10 @@ async fn a_session_that_ends_takes_its_connection_along() {
                 }
             }
         });
-        assert_eq!(ended.await, [Word::Err("User Authentication Expired".into()), Word::Closed]);
+        // The reason may be lost where the client was just sending; the end isn't.
+        let expired = Word::Err("User Authentication Expired".into());
+        let words = ended.await;
+        assert!(words == [Word::Closed] || words == [expired, Word::Closed], "{words:?}");
     }
     for client in &mut staying {
         client.can_look_up(&alice).await;
