@@ -152,9 +152,13 @@ await step('through forced reconnects and a broker that is killed: no gap, no du
     const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
     bobby.sending = sending;
     bobby.sent = (async () => {
-      while (!sending.stopped) {
+      // What failed may be stored all the same, so that it isn't left at that.
+      let unconfirmed = false;
+      while (!sending.stopped || unconfirmed) {
         try {
+          unconfirmed = true;
           sending.seqs.push((await bobby.client.send('alice', { v: 2, n: sending.seqs.length })).seq);
+          unconfirmed = false;
           await pause(3);
         } catch (error) {
           if (error.retryAfter === undefined) throw error;
