@@ -91,6 +91,12 @@ fn bad_points() -> Vec<[u8; 32]> {
     .into()
 }
 
+/// The same text with another last character.
+fn other_last(text: &str) -> String {
+    let (rest, last) = text.split_at(text.len() - 1);
+    rest.to_owned() + if last == "A" { "B" } else { "A" }
+}
+
 /// The group's order, little-endian.
 const L: [u8; 32] = [
     0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0,
@@ -187,7 +193,7 @@ async fn without_proof_of_a_registered_key_nobody_is_let_in() {
             ("a key with a tail", with("nkey", json!(key.public_key() + "=")), Some("invalid_key")),
             (
                 "a bad checksum",
-                with("nkey", json!(key.public_key()[..55].to_owned() + "A")),
+                with("nkey", json!(other_last(&key.public_key()))),
                 Some("invalid_key"),
             ),
             ("no nkey at all", with("nkey", json!("alice")), Some("invalid_key")),
