@@ -7,7 +7,7 @@ use std::{
 
 use kez_proto::{
     limits,
-    subjects::{self, CLIENT_EXPORTS, Permissions, Role},
+    subjects::{self, Permissions, Role},
 };
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
 
@@ -28,7 +28,6 @@ pub fn text(server: &Server, keys: &Keys) -> Result<String, Error> {
         }
     };
     let roles = Role::ALL.map(|role| user(role.into(), role.permissions(server.partitions)));
-    let exports = |stream| CLIENT_EXPORTS.iter().filter(|e| e.1 == stream).map(|e| e.0).collect::<Vec<_>>();
     let values = context! {
         server_name => server.name.as_str(),
         host => server.listen.ip().to_string(),
@@ -55,8 +54,8 @@ pub fn text(server: &Server, keys: &Keys) -> Result<String, Error> {
         chat_connections => limits::CHAT_CONNECTIONS,
         chat_subscriptions => limits::CHAT_SUBSCRIPTIONS,
         roles => roles.to_vec(),
-        streams => exports(true),
-        services => exports(false),
+        to_clients => subjects::TO_CLIENTS.to_vec(),
+        from_clients => subjects::CLIENT_REQUESTS.to_vec(),
     };
     let template = if server.cluster.is_some() { "cluster.conf" } else { "single.conf" };
     let refused = |e: minijinja::Error| Error::ConfigRefused(e.to_string());

@@ -4,7 +4,7 @@ use kez_proto::{
     Code::{self, *},
     headers,
     limits::{CHAT_PAYLOAD_BYTES, CHAT_SUBSCRIPTIONS, NATS_CONNECTIONS_PER_KEY},
-    subjects::{self, CLIENT_EXPORTS},
+    subjects::{self, CLIENT_REQUESTS},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -34,7 +34,6 @@ const REQUESTS: [Request; 4] = [
             InvalidHandle,
             UnknownHandle,
             TooLarge,
-            RateLimited,
             InboxFull,
             StorageFull,
         ],
@@ -45,7 +44,7 @@ const REQUESTS: [Request; 4] = [
         summary: "A page of the handle's own mail, oldest first; an empty request takes all defaults",
         body: "ClientHistory",
         answer: "Page",
-        errors: &[MalformedJson, InvalidParameter, UnknownHandle],
+        errors: &[MalformedJson, TooLarge, InvalidParameter, UnknownHandle],
     },
     Request {
         name: "ack",
@@ -53,7 +52,7 @@ const REQUESTS: [Request; 4] = [
         summary: "Delete the handle's own mail up to and including `through`",
         body: "ClientAck",
         answer: "Purged",
-        errors: &[MalformedJson, InvalidParameter, UnknownHandle],
+        errors: &[MalformedJson, TooLarge, InvalidParameter, UnknownHandle],
     },
     Request {
         name: "lookup",
@@ -63,6 +62,7 @@ const REQUESTS: [Request; 4] = [
         answer: "Record",
         errors: &[
             MalformedJson,
+            TooLarge,
             InvalidParameter,
             InvalidHandle,
             InvalidPrimary,
@@ -73,7 +73,7 @@ const REQUESTS: [Request; 4] = [
 ];
 
 /// What any request may be answered.
-const ALWAYS: [Code; 2] = [Internal, Unavailable];
+const ALWAYS: [Code; 3] = [RateLimited, Internal, Unavailable];
 
 const INBOX: &str = "kez.chat.inbox.*";
 /// `kez.inbox.<hex>.<anything>`
@@ -93,12 +93,7 @@ struct Document {
 
 /// The document's text.
 pub fn text() -> String {
-    let told: Vec<_> = REQUESTS.iter().map(|request| request.subject).chain([INBOX]).collect();
-    let reached: Vec<_> = CLIENT_EXPORTS.iter().map(|(subject, _)| *subject).collect();
-    assert!(
-        told.len() == reached.len() && told.iter().all(|s| reached.contains(s)),
-        "clients reach {reached:?}"
-    );
+    assert_eq!(REQUESTS.each_ref().map(|request| request.subject), CLIENT_REQUESTS);
 
     let mut document = Document {
         asyncapi: "3.0.0",

@@ -7,8 +7,8 @@ use kez_proto::{
     error::Action,
     primary::EXAMPLE,
     subjects::{
-        CLIENT_EXPORTS, Permissions, Role, TABLE, callout_permissions, callout_system_permissions,
-        client_permissions,
+        CLIENT_REQUESTS, Permissions, Role, TABLE, TO_CLIENTS, callout_permissions,
+        callout_system_permissions, client_permissions,
     },
 };
 
@@ -42,7 +42,7 @@ pub fn subjects() -> String {
     let rows =
         TABLE.iter().map(|s| [format!("`{}`", s.subject), s.from.into(), s.to.into(), s.carries.into()]);
     text += &table(["subject", "from", "to", "carries"], rows);
-    text += "\nWhat is marked (queue) is an endpoint of a NATS service, which also answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`.\n";
+    text += "\nWhat is marked (queue) is asked of one instance. Except for clients' requests, it is an endpoint of a NATS service, which also answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`.\n";
 
     text += "\n## What each role may do\n\nUsers of the account `KEZ`, each with an nkey of its own. `<p>` stands for each partition of the mail.\n";
     for role in Role::ALL {
@@ -63,11 +63,10 @@ pub fn subjects() -> String {
         .replace(HANDLE, "<handle>")
         .replace(&primary.hex(), "<primary's hex>");
 
-    text += "\n## What users reach\n\nThe account `CHAT` imports these from `KEZ`, and nothing else.\n\n";
-    let rows = CLIENT_EXPORTS.iter().map(|(subject, stream)| {
-        [format!("`{subject}`"), if *stream { "subscribe" } else { "request" }.into()]
-    });
-    text + &table(["subject", "how"], rows)
+    text += "\n## What crosses between `CHAT` and `KEZ`\n\nAll of it as streams (docs/adr/0016), and nothing else.\n\n";
+    let row = |subject: &&str, way: &str| [format!("`{subject}`"), way.into()];
+    let rows = CLIENT_REQUESTS.iter().map(|s| row(s, "to the services"));
+    text + &table(["subject", "way"], rows.chain(TO_CLIENTS.iter().map(|s| row(s, "to the users"))))
 }
 
 /// Anybody's handle, to be replaced.

@@ -47,6 +47,10 @@ pub const NATS_LOGIN: Duration = Duration::from_secs(3600);
 pub const NATS_CONNECTIONS_PER_KEY: u32 = 16;
 /// Messages that one sender may send per minute, by session token or over NATS. Configurable.
 pub const SENDER_MESSAGES_PER_MINUTE: u32 = 240;
+/// Requests that one person may make per minute over NATS, to the fan-out and to the registry each. Configurable.
+pub const CLIENT_REQUESTS_PER_MINUTE: u32 = 1200;
+/// Bytes of a client's request that carries no envelope, at most.
+pub const CLIENT_REQUEST_BYTES: usize = 4 * 1024;
 /// A visible ping on an idle SSE stream.
 pub const SSE_PING: Duration = Duration::from_secs(15);
 

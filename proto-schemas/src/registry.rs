@@ -163,7 +163,7 @@ pub struct ByPrimary {
     pub primary: String,
 }
 
-/// Request of `kez.chat.lookup`: exactly one of the two, answered by a [`Record`].
+/// Request of `kez.chat.lookup.<handle>`: exactly one of the two, answered by a [`Record`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("oneOf" = [{ "required": ["handle"] }, { "required": ["primary"] }]))]
 pub struct ClientLookup {

@@ -1,7 +1,7 @@
 //! Every NATS subject: who uses it, how it is built, and what each role may do. Nothing formats or parses a subject elsewhere;
 //! `nats/SUBJECTS.md` is generated from here.
 
-use crate::{Handle, Primary, partition};
+use crate::{Code, Handle, Primary, Problem, partition};
 
 /// `kez.registry.register`: a registration envelope → [`crate::registry::Record`].
 pub const REGISTRY_REGISTER: &str = "kez.registry.register";
@@ -42,7 +42,11 @@ pub const CLIENT_HISTORY: &str = "kez.chat.history.*";
 /// A client deletes its own mail: [`crate::mail::ClientAck`] → [`crate::mail::Purged`].
 pub const CLIENT_ACK: &str = "kez.chat.ack.*";
 /// A client looks a handle or a key up: [`crate::registry::ClientLookup`] → [`crate::registry::Record`].
-pub const CLIENT_LOOKUP: &str = "kez.chat.lookup";
+pub const CLIENT_LOOKUP: &str = "kez.chat.lookup.*";
+/// What clients ask: the handle in each subject is whose client asks, as its permissions prove.
+pub const CLIENT_REQUESTS: [&str; 4] = [CLIENT_SEND, CLIENT_HISTORY, CLIENT_ACK, CLIENT_LOOKUP];
+/// The answers to clients, in whatever reply inbox.
+pub const CLIENT_ANSWERS: &str = "kez.inbox.*.>";
 
 /// Where nats-server asks who may come in (ADR-26), in the account `AUTH`.
 pub const AUTH_REQUEST: &str = "$SYS.REQ.USER.AUTH";
@@ -91,9 +95,9 @@ pub fn client_ack(handle: &Handle) -> String {
     CLIENT_ACK.replace('*', handle.as_str())
 }
 
-/// The handle at the end of a client's subject, which the client's permissions prove to be its own.
-pub fn client_of(subject: &str) -> Option<Handle> {
-    subject.rsplit('.').next()?.parse().ok()
+/// Where `handle`'s own client looks others up.
+pub fn client_lookup(handle: &Handle) -> String {
+    CLIENT_LOOKUP.replace('*', handle.as_str())
 }
 
 /// Prefix of the reply inboxes of a person's clients, so that nobody else can read the answers: `kez.inbox.<64 hex>`.
@@ -101,15 +105,41 @@ pub fn client_inbox_prefix(primary: &Primary) -> String {
     format!("kez.inbox.{}", primary.hex())
 }
 
+/// Who sent a request on one of [`CLIENT_REQUESTS`], and that it may be answered at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker<'a> {
+    /// The handle in the subject, which the client's permissions prove to be its own.
+    pub handle: Handle,
+    /// Whose reply inbox the answer is to come to, as the client says.
+    hex: &'a str,
+}
+
+impl<'a> Asker<'a> {
+    /// `None` if the reply subject isn't one subject below a person's reply inbox: a client may name any, also with wildcards.
+    pub fn of(subject: &str, reply: &'a str) -> Option<Self> {
+        let handle = subject.rsplit('.').next()?.parse().ok()?;
+        let (hex, rest) = reply.strip_prefix("kez.inbox.")?.split_once('.')?;
+        let is_hex = hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let is_literal = rest.split('.').all(|token| !matches!(token, "" | "*" | ">"));
+        (is_hex && is_literal).then_some(Self { handle, hex })
+    }
+
+    /// Whether the request is taken, where this is who has the handle: `None` if its answer would come to somebody else, and so there is none.
+    pub fn admit(&self, owner: Result<Primary, Problem>) -> Option<Result<(), Problem>> {
+        match owner {
+            Ok(primary) => (self.hex == primary.hex()).then_some(Ok(())),
+            Err(problem) if problem.code == Code::UnknownHandle => {
+                Some(Err(Problem::new(problem.code, "nobody here has the handle in the subject")))
+            }
+            Err(problem) => Some(Err(problem)),
+        }
+    }
+}
+
 /// What a person's own client may do in the account `CHAT`, and nothing else.
 pub fn client_permissions(handle: &Handle, primary: &Primary) -> Permissions {
     Permissions {
-        publish: vec![
-            client_send(handle),
-            client_history(handle),
-            client_ack(handle),
-            CLIENT_LOOKUP.to_owned(),
-        ],
+        publish: vec![client_send(handle), client_history(handle), client_ack(handle), client_lookup(handle)],
         subscribe: vec![inbox(handle), format!("{}.>", client_inbox_prefix(primary))],
         answers: 0,
     }
@@ -168,6 +198,10 @@ pub enum Role {
     Registry,
     /// `kez-fanout`
     Fanout,
+    /// `kez-registry`, where it answers clients
+    RegistryClients,
+    /// `kez-fanout`, where it answers clients
+    FanoutClients,
     /// `kez-gateway`
     Gateway,
     /// `kez-auth-callout`, which has users in the accounts `AUTH` and `SYS` too
@@ -176,12 +210,21 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Role; 4] = [Role::Registry, Role::Fanout, Role::Gateway, Role::AuthCallout];
+    pub const ALL: [Role; 6] = [
+        Role::Registry,
+        Role::RegistryClients,
+        Role::Fanout,
+        Role::FanoutClients,
+        Role::Gateway,
+        Role::AuthCallout,
+    ];
 
     /// The role's short name: its key file, its inbox prefix, its connection name.
     pub fn name(self) -> &'static str {
         match self {
             Role::Registry => "registry",
+            Role::RegistryClients => "registry-clients",
+            Role::FanoutClients => "fanout-clients",
             Role::Fanout => "fanout",
             Role::Gateway => "gateway",
             Role::AuthCallout => "auth-callout",
@@ -199,13 +242,24 @@ impl Role {
         let mut subscribe = vec![format!("{}.>", self.inbox_prefix())];
         let mut publish = Vec::new();
         match self {
+            // Where the client wants its answer is the client's word: whatever it says, an answer can come to a reply inbox and nowhere else.
+            Role::RegistryClients | Role::FanoutClients => {
+                let asked: &[&str] = match self {
+                    Role::RegistryClients => &[CLIENT_LOOKUP],
+                    _ => &[CLIENT_SEND, CLIENT_HISTORY, CLIENT_ACK],
+                };
+                return Permissions {
+                    publish: owned(&[CLIENT_ANSWERS]),
+                    subscribe: owned(asked),
+                    answers: 0,
+                };
+            }
             Role::Registry => {
                 subscribe.extend(owned(&[
                     REGISTRY_REGISTER,
                     REGISTRY_LOOKUP,
                     REGISTRY_BY_PRIMARY,
                     REGISTRY_CHANGED,
-                    CLIENT_LOOKUP,
                     "$SRV.>",
                 ]));
                 publish.extend(owned(&[REGISTRY_LOG]));
@@ -222,9 +276,6 @@ impl Role {
                     FANOUT_HISTORY,
                     FANOUT_HEADS,
                     FANOUT_ACK,
-                    CLIENT_SEND,
-                    CLIENT_HISTORY,
-                    CLIENT_ACK,
                     REGISTRY_CHANGED,
                     "$SRV.>",
                 ]));
@@ -285,14 +336,8 @@ pub struct Permissions {
     pub answers: u32,
 }
 
-/// What of the services' account the users' account reaches: `(subject, is_stream)`, the client side of the system.
-pub const CLIENT_EXPORTS: &[(&str, bool)] = &[
-    ("kez.chat.inbox.*", true),
-    (CLIENT_SEND, false),
-    (CLIENT_HISTORY, false),
-    (CLIENT_ACK, false),
-    (CLIENT_LOOKUP, false),
-];
+/// What the users' account takes from the services' account: pushes and answers.
+pub const TO_CLIENTS: [&str; 2] = ["kez.chat.inbox.*", CLIENT_ANSWERS];
 
 /// A line of `nats/SUBJECTS.md`.
 #[derive(Clone, Copy, Debug)]
@@ -417,15 +462,15 @@ pub const TABLE: &[SubjectDoc] = &[
         carries: "`ClientAck` → `Purged`",
     },
     SubjectDoc {
-        subject: CLIENT_LOOKUP,
-        from: "any client",
+        subject: "kez.chat.lookup.<handle>",
+        from: "the handle's clients",
         to: "registry (queue)",
         carries: "`ClientLookup` → `Record`",
     },
     SubjectDoc {
         subject: "kez.inbox.<primary's hex>.>",
-        from: "who answers a client",
-        to: "the client",
+        from: "fanout, registry",
+        to: "the client that asked",
         carries: "answers",
     },
 ];
@@ -465,6 +510,31 @@ mod tests {
             let unique: std::collections::HashSet<_> = p.publish.iter().collect();
             assert_eq!(unique.len(), p.publish.len());
         }
+    }
+
+    #[test]
+    fn an_answer_goes_to_one_subject_in_a_persons_reply_inbox() {
+        let alice: Primary = crate::primary::EXAMPLE.parse().unwrap();
+        let prefix = client_inbox_prefix(&alice);
+        for rest in ["x", "x.y", "x*", ">x"] {
+            let reply = format!("{prefix}.{rest}");
+            let asker = Asker::of("kez.chat.send.alice", &reply).unwrap();
+            assert_eq!((asker.handle.as_str(), asker.admit(Ok(alice))), ("alice", Some(Ok(()))), "{reply}");
+            let away = asker.admit(Err(Code::Unavailable.into()));
+            assert_eq!(away.map(|e| e.unwrap_err().code), Some(Code::Unavailable));
+        }
+        let other = format!("kez.inbox.{}.x", "ab".repeat(32));
+        assert_eq!(Asker::of("kez.chat.send.alice", &other).unwrap().admit(Ok(alice)), None);
+        for rest in ["", ".", ".*", ".>", ".x.", ".x..y", ".x.>", ".x.*.y"] {
+            let reply = format!("{prefix}{rest}");
+            assert_eq!(Asker::of("kez.chat.send.alice", &reply), None, "{reply}");
+        }
+        for reply in
+            [">", "kez.inbox.>", "kez.inbox.*.x", "kez.inbox.ab.x", "kez.chat.inbox.bobby", "_INBOX.x"]
+        {
+            assert_eq!(Asker::of("kez.chat.send.alice", reply), None, "{reply}");
+        }
+        assert_eq!(Asker::of("kez.chat.send.*", &format!("{prefix}.x")), None);
     }
 
     #[test]

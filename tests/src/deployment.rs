@@ -68,12 +68,15 @@ impl Deployment {
     }
 
     fn service(&self, name: &str, role: Role, arguments: &[&str], more: &[String]) -> Process {
-        let seed = self.nats.keys.seed_file(role);
         let common =
-            ["--nats-url", &self.nats.url(), "--nats-nkey", seed.to_str().unwrap(), "--drain-seconds", "2"]
+            ["--nats-url", &self.nats.url(), "--nats-nkey", &self.seed(role), "--drain-seconds", "2"]
                 .map(String::from);
         let arguments = arguments.iter().map(ToString::to_string).chain(common).chain(more.iter().cloned());
         Process::spawn(name, &arguments.collect::<Vec<_>>())
+    }
+
+    fn seed(&self, role: Role) -> String {
+        self.nats.keys.seed_file(role).to_str().unwrap().to_owned()
     }
 
     /// Where the index of the `n`th registry is.
@@ -87,14 +90,28 @@ impl Deployment {
         self.service(
             "kez-registry",
             Role::Registry,
-            &["--server", SERVER, "--index", index.to_str().unwrap()],
+            &[
+                "--server",
+                SERVER,
+                "--index",
+                index.to_str().unwrap(),
+                "--nats-clients-nkey",
+                &self.seed(Role::RegistryClients),
+                "--limit-client-requests",
+                "0",
+            ],
             &[],
         )
     }
 
     /// Starts a fan-out; not yet ready.
     pub fn fanout(&self) -> Process {
-        self.service("kez-fanout", Role::Fanout, &[], &self.fanout_arguments)
+        let mut arguments = vec!["--nats-clients-nkey".to_owned(), self.seed(Role::FanoutClients)];
+        if !self.fanout_arguments.iter().any(|a| a == "--limit-client-requests") {
+            arguments.extend(["--limit-client-requests", "0"].map(String::from));
+        }
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        self.service("kez-fanout", Role::Fanout, &arguments, &self.fanout_arguments)
     }
 
     /// Starts an auth callout; not yet ready.

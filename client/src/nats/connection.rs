@@ -267,7 +267,7 @@ impl Connection {
     }
 
     async fn look_up(&self, request: ClientLookup) -> Result<Record, Error> {
-        self.request(subjects::CLIENT_LOOKUP.to_owned(), &request).await
+        self.request(subjects::client_lookup(&self.nats.handle), &request).await
     }
 
     /// The live pushes of this handle's inbox. What is asked from now on is asked after the subscription.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kez_proto::{
     limits,
-    subjects::{self, CLIENT_EXPORTS, Permissions, Role},
+    subjects::{self, Permissions, Role},
 };
 use serde_json::Value;
 
@@ -144,11 +144,11 @@ fn compare(check: &mut Check, name: &str, user: &Value, expected: &Permissions) 
 type Crossing = BTreeSet<(String, String, String)>;
 
 pub fn crossing(conf: &Value) -> Check {
-    let mut check = Check::new("users reach the five client subjects and nothing else");
-    let kind = |stream: bool| if stream { "stream" } else { "service" }.to_owned();
-    let expected = |words: &str| -> Crossing {
-        CLIENT_EXPORTS.iter().map(|(s, stream)| (kind(*stream), (*s).to_owned(), words.into())).collect()
+    let mut check = Check::new("users reach the client subjects and nothing else");
+    let expected = |subjects: &[&str], words: &str| -> Crossing {
+        subjects.iter().map(|s| ("stream".to_owned(), (*s).to_owned(), words.into())).collect()
     };
+    let (to, from) = (&subjects::TO_CLIENTS, &subjects::CLIENT_REQUESTS);
     let nothing = Value::Null;
     let all = get(conf, &["accounts"]).unwrap_or(&nothing);
     let written = |account: &str, what: &str| -> Crossing {
@@ -156,10 +156,10 @@ pub fn crossing(conf: &Value) -> Check {
         written.into_iter().flatten().map(describe).collect()
     };
     for (account, what, expected) in [
-        ("KEZ", "exports", expected("accounts CHAT")),
-        ("CHAT", "imports", expected("account KEZ")),
-        ("CHAT", "exports", Crossing::new()),
-        ("KEZ", "imports", Crossing::new()),
+        ("KEZ", "exports", expected(to, "accounts CHAT")),
+        ("CHAT", "imports", expected(to, "account KEZ")),
+        ("CHAT", "exports", expected(from, "accounts KEZ")),
+        ("KEZ", "imports", expected(from, "account CHAT")),
         ("AUTH", "exports", Crossing::new()),
         ("AUTH", "imports", Crossing::new()),
         ("SYS", "exports", Crossing::new()),

@@ -74,15 +74,17 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
         nats_ca: None,
         nats_certificate: certificate.map(Into::into),
     };
-    let [for_registry, for_fanout, for_gateway, for_callout] =
-        [Role::Registry, Role::Fanout, Role::Gateway, Role::AuthCallout].map(|role| nats(role.into()));
+    let [for_registry, for_registry_clients, for_fanout, for_fanout_clients, for_gateway, for_callout] =
+        Role::ALL.map(|role| nats(role.into()));
 
     let gateway_config = gateway_args.with(server.clone())?;
-    let registry_config = arguments.deployment.with(data.index(), arguments.fanout.replicas);
+    let registry_config =
+        arguments.deployment.with(data.index(), arguments.fanout.replicas, &arguments.fanout.clients);
     // The gateway ends first, so that what it still has under way is answered; then the services; then nats-server.
     let back = life.part();
-    let registry = kez_registry::run(registry_config, &for_registry, back.clone(), drain);
-    let fanout = kez_fanout::run(fanout_config, &for_fanout, back.clone(), drain);
+    let registry =
+        kez_registry::run(registry_config, &for_registry, &for_registry_clients, back.clone(), drain);
+    let fanout = kez_fanout::run(fanout_config, &for_fanout, &for_fanout_clients, back.clone(), drain);
     let callout = kez_auth_callout::run(callout_config, &for_callout, internal, back.clone(), drain);
     let front = async {
         let outcome = kez_gateway::run(gateway_config, listener, &for_gateway, life.clone(), drain).await;

@@ -1,27 +1,81 @@
 //! `kez.chat.send.<handle>`, `history` and `ack`: a person's own client over NATS. The handle in the subject is whose client it is: nats-server lets nobody
-//! else publish there. Headers come from the client and mean nothing.
+//! else publish there. The answer comes to a reply inbox of the same person or nowhere.
 
-use async_nats::Subject;
+use std::sync::Arc;
+
 use bytes::Bytes;
-use kez_kit::service::{Call, decode};
-use kez_proto::{
-    Code, Handle, Problem,
-    mail::{ClientAck, ClientHistory, page_limit},
-    subjects,
+use kez_kit::{
+    rate::Rate,
+    responder::{Call, Endpoints},
+    service::decode,
 };
+use kez_proto::{
+    Code, Handle, Problem, limits,
+    mail::{ClientAck, ClientHistory, page_limit},
+    subjects::{self, Asker},
+};
+use tokio::time::timeout;
 
 use crate::{Fanout, ack, read, send};
 
-pub async fn send(fanout: &Fanout, call: Call) -> Result<Bytes, Problem> {
-    let sender = owner(fanout, &call.subject).await?;
-    send::deliver(fanout, Some(&sender), call.payload).await
+/// What a request is answered from, and how many one person has made.
+pub struct Clients {
+    pub fanout: Arc<Fanout>,
+    pub rate: Rate<Handle>,
 }
 
-pub async fn history(fanout: &Fanout, call: Call) -> Result<Bytes, Problem> {
-    let handle = owner(fanout, &call.subject).await?;
-    let ClientHistory { since, limit, head } = match call.payload.is_empty() {
+impl Clients {
+    /// The subjects, each with its handler.
+    pub fn endpoints(self) -> Endpoints {
+        let clients = Arc::new(self);
+        let mut endpoints = Endpoints::default();
+        macro_rules! endpoint {
+            ($subject:expr, $handler:expr) => {{
+                let clients = clients.clone();
+                endpoints = endpoints.with($subject, move |call: Call| {
+                    let clients = clients.clone();
+                    async move { clients.answer(call, $handler).await }
+                });
+            }};
+        }
+        endpoint!(subjects::CLIENT_SEND, send);
+        endpoint!(subjects::CLIENT_HISTORY, history);
+        endpoint!(subjects::CLIENT_ACK, ack);
+        endpoints
+    }
+
+    /// Between a client and the fan-out nobody else sees to it that there is an answer in time.
+    async fn answer(
+        &self,
+        call: Call,
+        handler: impl AsyncFnOnce(&Fanout, Handle, Bytes) -> Result<Bytes, Problem>,
+    ) -> Option<Result<Bytes, Problem>> {
+        let asker = Asker::of(&call.subject, &call.reply)?;
+        if call.crowded {
+            return Some(Err(Code::Unavailable.into()));
+        }
+        let in_time = timeout(limits::CALLER_DEADLINE, async {
+            let owner = self.fanout.directory.key(asker.handle.as_str()).await.map(|(_, primary)| primary);
+            let admitted = asker.admit(owner)?;
+            let admitted =
+                admitted.and_then(|()| self.rate.check(&asker.handle, "too many requests over NATS"));
+            Some(match admitted {
+                Ok(()) => handler(&self.fanout, asker.handle, call.payload).await,
+                Err(problem) => Err(problem),
+            })
+        });
+        in_time.await.unwrap_or_else(|_| Some(Err(Code::Unavailable.into())))
+    }
+}
+
+async fn send(fanout: &Fanout, sender: Handle, payload: Bytes) -> Result<Bytes, Problem> {
+    send::deliver(fanout, Some(&sender), payload).await
+}
+
+async fn history(fanout: &Fanout, handle: Handle, payload: Bytes) -> Result<Bytes, Problem> {
+    let ClientHistory { since, limit, head } = match payload.is_empty() {
         true => ClientHistory::default(),
-        false => decode(&call.payload)?,
+        false => decode_small(&payload)?,
     };
     let limit = page_limit(limit)?;
     // The head comes first: whatever was acknowledged before this request is at or below it, and a page that ends below it is one that must be asked for
@@ -30,20 +84,14 @@ pub async fn history(fanout: &Fanout, call: Call) -> Result<Bytes, Problem> {
     read::page(fanout, &handle, since, limit, head).await
 }
 
-pub async fn ack(fanout: &Fanout, call: Call) -> Result<Bytes, Problem> {
-    let handle = owner(fanout, &call.subject).await?;
-    let ClientAck { through } = decode(&call.payload)?;
+async fn ack(fanout: &Fanout, handle: Handle, payload: Bytes) -> Result<Bytes, Problem> {
+    let ClientAck { through } = decode_small(&payload)?;
     ack::purge(fanout, &handle, through).await
 }
 
-/// Whose client asks; `unknown_handle` if nobody has the handle any more.
-async fn owner(fanout: &Fanout, subject: &Subject) -> Result<Handle, Problem> {
-    let handle = subjects::client_of(subject).ok_or(Code::InvalidHandle)?;
-    match fanout.directory.key(handle.as_str()).await {
-        Ok((handle, _)) => Ok(handle),
-        Err(problem) if problem.code == Code::UnknownHandle => {
-            Err(Problem::new(Code::UnknownHandle, "nobody here has the handle in the subject"))
-        }
-        Err(problem) => Err(problem),
+fn decode_small<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Problem> {
+    if payload.len() > limits::CLIENT_REQUEST_BYTES {
+        return Err(Code::TooLarge.into());
     }
+    decode(payload)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use kez_kit::{Failure, Kind};
+use kez_kit::{Failure, Kind, responder::LimitArgs};
 use kez_proto::limits;
 
 /// The flags.
@@ -32,6 +32,9 @@ pub struct Args {
     /// Messages per minute from one sender, with a session token or over NATS. 0: no limit.
     #[arg(long, env = "KEZ_CHAT_LIMIT_SENDER", value_name = "COUNT", default_value_t = limits::SENDER_MESSAGES_PER_MINUTE)]
     pub limit_sender: u32,
+    /// Requests of clients over NATS.
+    #[command(flatten)]
+    pub clients: LimitArgs,
     /// Copies of each message over the NATS cluster: 1, 3 or 5.
     #[arg(long, env = "KEZ_CHAT_REPLICAS", value_name = "COUNT", default_value_t = 1)]
     pub replicas: usize,
@@ -48,6 +51,7 @@ pub struct Config {
     pub(crate) replicas: usize,
     pub(crate) require_sender: bool,
     pub(crate) limit_sender: u32,
+    pub(crate) limit_client_requests: u32,
 }
 
 impl TryFrom<Args> for Config {
@@ -75,6 +79,7 @@ impl TryFrom<Args> for Config {
             replicas: args.replicas,
             require_sender: args.require_sender,
             limit_sender: args.limit_sender,
+            limit_client_requests: args.clients.limit_client_requests,
         })
     }
 }

@@ -7,6 +7,7 @@ use kez_kit::{
     admin,
     life::{self, Config, ProcessArgs},
     nats::NatsArgs,
+    responder::KeyArgs,
 };
 
 /// kez-fanout: mail. Accepts envelopes, stores them in JetStream, which pushes them to kez.chat.inbox.<handle>, gives history, deletes.
@@ -20,6 +21,8 @@ struct Arguments {
     #[command(flatten)]
     nats: NatsArgs,
     #[command(flatten)]
+    clients: KeyArgs,
+    #[command(flatten)]
     process: ProcessArgs,
 }
 
@@ -32,7 +35,8 @@ impl Config for Arguments {
 fn main() -> ExitCode {
     life::main(|arguments: Arguments, life| async move {
         let config = arguments.fanout.try_into()?;
+        let clients = arguments.clients.beside(&arguments.nats)?;
         admin::start(&arguments.process.admin, &life)?;
-        kez_fanout::run(config, &arguments.nats, life, arguments.process.drain()).await
+        kez_fanout::run(config, &arguments.nats, &clients, life, arguments.process.drain()).await
     })
 }

@@ -11,10 +11,12 @@ pub mod nats;
 mod pinned;
 pub mod rate;
 pub mod ready;
+pub mod responder;
 pub mod retry;
 pub mod service;
 pub mod task;
 pub mod telemetry;
+mod tls;
 
 pub use failure::{Failure, Kind};
 pub use life::Life;

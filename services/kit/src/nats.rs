@@ -1,6 +1,10 @@
 //! The connection to NATS: made with the service's own nkey, kept for ever, and honest about being away.
 
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_nats::{
     Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, RequestErrorKind, connection::State,
@@ -9,11 +13,13 @@ use async_nats::{
 use bytes::Bytes;
 use clap::Args;
 use kez_proto::{Code, Problem, headers, limits};
+use nkeys::KeyPair;
 use tokio::sync::watch;
 
 use crate::{
-    Failure, Kind, Life, pinned,
+    Failure, Kind, Life,
     retry::{Attempt, until_done},
+    tls,
 };
 
 /// Where NATS is and who we are there.
@@ -89,15 +95,8 @@ impl Nats {
         capacity: usize,
         life: &Life,
     ) -> Result<Self, Failure> {
-        let seed = args.nats_nkey.as_ref().map(|file| {
-            let unreadable = |e: io::Error| {
-                Failure::new(Kind::Configuration, format!("can't read the nkey seed {}: {e}", file.display()))
-            };
-            std::fs::read_to_string(file).map(|s| s.trim().to_owned()).map_err(unreadable)
-        });
-        let seed = seed.transpose()?;
-        let pinned = args.nats_certificate.clone().map(pinned::client_config);
-        let pinned = pinned.transpose().map_err(Failure::internal)?;
+        let seed = args.nats_nkey.as_deref().map(seed).transpose()?;
+        let tls = tls::client_config(args)?;
         let gate = life.ready.gate(name);
         until_done(life, "connecting to NATS", || async {
             let (sender, connections) = watch::channel(0u64);
@@ -129,14 +128,7 @@ impl Nats {
                 Some(seed) => options.nkey(seed.clone()),
                 None => options,
             };
-            let options = match &args.nats_ca {
-                Some(file) => options.add_root_certificates(file.clone()),
-                None => options,
-            };
-            let options = match &pinned {
-                Some(config) => options.tls_client_config(config.clone()),
-                None => options,
-            };
+            let options = options.tls_client_config(tls.clone());
             let client = options.connect(&args.nats_url).await.map_err(|e| {
                 let urls = args.nats_url.join(", ");
                 let why = match e.kind() {
@@ -207,6 +199,21 @@ impl Nats {
             Err(_) => Err(Unanswered::Away(format!("{subject}: no answer in {deadline:?}"))),
         }
     }
+}
+
+/// The seed in this file.
+fn seed(file: &Path) -> Result<String, Failure> {
+    let unreadable = |e: io::Error| {
+        Failure::new(Kind::Configuration, format!("can't read the nkey seed {}: {e}", file.display()))
+    };
+    std::fs::read_to_string(file).map(|s| s.trim().to_owned()).map_err(unreadable)
+}
+
+/// The key whose seed is in this file.
+pub(crate) fn key_pair(file: &Path) -> Result<KeyPair, Failure> {
+    KeyPair::from_seed(&seed(file)?).map_err(|e| {
+        Failure::new(Kind::Configuration, format!("{} holds no nkey seed (SU…): {e}", file.display()))
+    })
 }
 
 /// A header as the server set it: the last value, since a publisher may have put a forged one before.

@@ -3,7 +3,7 @@
 use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
 use async_nats::{
-    HeaderMap, Subject,
+    HeaderMap,
     service::{Request, Service as NatsService, ServiceExt},
 };
 use bytes::Bytes;
@@ -19,9 +19,7 @@ type Handler = Arc<dyn Fn(Call) -> Answer + Send + Sync>;
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The very subject, also where the endpoint has a wildcard.
-    pub subject: Subject,
-    /// The caller's headers; on a subject that clients may use, a client's, and so to be passed on nowhere.
+    /// The caller's headers.
     pub headers: Option<HeaderMap>,
     /// The body.
     pub payload: Bytes,
@@ -104,11 +102,7 @@ async fn answer(request: Request, subject: &'static str, handler: Handler) {
         tracing::debug!(subject, "a message that is no request");
         return;
     }
-    let call = Call {
-        subject: message.subject.clone(),
-        headers: message.headers.clone(),
-        payload: message.payload.clone(),
-    };
+    let call = Call { headers: message.headers.clone(), payload: message.payload.clone() };
     let outcome = AssertUnwindSafe(handler(call)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| {
         tracing::error!(subject, "a request handler panicked");

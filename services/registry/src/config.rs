@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::value_parser;
+use kez_kit::responder::LimitArgs;
 use kez_proto::{ServerName, limits};
 use url::Url;
 
@@ -38,6 +39,9 @@ pub struct Args {
     /// Copies of the log over the NATS cluster: 1, 3 or 5. Counts when the deployment is created.
     #[arg(long, env = "KEZ_CHAT_REPLICAS", value_name = "COUNT", default_value = "1", value_parser = replicas)]
     pub replicas: usize,
+    /// Requests of clients over NATS.
+    #[command(flatten)]
+    pub clients: LimitArgs,
 }
 
 /// The registry's configuration.
@@ -53,19 +57,22 @@ pub struct Config {
     pub partitions: Option<u16>,
     /// Copies of the log of a new deployment.
     pub replicas: usize,
+    /// Requests of one person's clients over NATS per minute; 0 for no limit.
+    pub limit_client_requests: u32,
 }
 
 impl DeploymentArgs {
     /// The configuration of an instance whose index is in this folder.
-    pub fn with(self, index: PathBuf, replicas: usize) -> Config {
+    pub fn with(self, index: PathBuf, replicas: usize, clients: &LimitArgs) -> Config {
         let Self { server, sig_server_url, inbox_partitions: partitions } = self;
-        Config { server, sig_server_url, index, partitions, replicas }
+        let limit_client_requests = clients.limit_client_requests;
+        Config { server, sig_server_url, index, partitions, replicas, limit_client_requests }
     }
 }
 
 impl From<Args> for Config {
     fn from(args: Args) -> Self {
-        args.deployment.with(args.index, args.replicas)
+        args.deployment.with(args.index, args.replicas, &args.clients)
     }
 }
 

@@ -187,6 +187,7 @@ mod tests {
             index: "index".into(),
             partitions,
             replicas: 1,
+            limit_client_requests: 0,
         }
     }
 

@@ -9,7 +9,7 @@ use kez_kit::{
 };
 use kez_proto::{
     Code, Handle, Primary, Problem, Timestamp, limits,
-    registry::{Binding, Bindings, ByPrimary, ClientLookup, Lookup, Record},
+    registry::{Binding, Bindings, ByPrimary, Lookup, Record},
 };
 use time::OffsetDateTime;
 use tokio::{
@@ -57,18 +57,6 @@ impl Desk {
         self.record(&admission::outcome(&index, &registration)?)
     }
 
-    /// `kez.chat.lookup`
-    pub async fn client_lookup(self, request: Bytes) -> Result<Bytes, Problem> {
-        match decode(&request)? {
-            ClientLookup { handle: Some(handle), primary: None } => self.of_handle(&handle).await,
-            ClientLookup { handle: None, primary: Some(primary) } => self.of_primary(&primary).await,
-            ClientLookup { .. } => Err(Problem::new(
-                Code::InvalidParameter,
-                "a lookup names a handle or a primary, and not both",
-            )),
-        }
-    }
-
     /// `kez.registry.lookup`
     pub async fn lookup(self, request: Bytes) -> Result<Bytes, Problem> {
         self.of_handle(&decode::<Lookup>(&request)?.handle).await
@@ -79,13 +67,22 @@ impl Desk {
         self.of_primary(&decode::<ByPrimary>(&request)?.primary).await
     }
 
-    async fn of_handle(&self, handle: &str) -> Result<Bytes, Problem> {
-        let handle: Handle = handle.parse()?;
-        let binding = self.find(|index| index.by_handle(&handle)).await?;
-        self.record(&binding.ok_or(Code::UnknownHandle)?)
+    /// Who has this handle.
+    pub async fn of_handle(&self, handle: &str) -> Result<Bytes, Problem> {
+        self.record(&self.binding_of(&handle.parse()?).await?)
     }
 
-    async fn of_primary(&self, primary: &str) -> Result<Bytes, Problem> {
+    /// The key of this handle.
+    pub async fn primary_of(&self, handle: &Handle) -> Result<Primary, Problem> {
+        Ok(self.binding_of(handle).await?.primary)
+    }
+
+    async fn binding_of(&self, handle: &Handle) -> Result<Binding, Problem> {
+        Ok(self.find(|index| index.by_handle(handle)).await?.ok_or(Code::UnknownHandle)?)
+    }
+
+    /// What this key has.
+    pub async fn of_primary(&self, primary: &str) -> Result<Bytes, Problem> {
         let primary: Primary = primary.parse()?;
         let binding = self.find(|index| index.by_primary(&primary)).await?;
         self.record(&binding.ok_or(Code::UnknownPrimary)?)

@@ -5,11 +5,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kez_kit::{Failure, Life, Nats, nats::NatsArgs, retry::until_done, service::Service, task};
+use kez_kit::{
+    Failure, Life, Nats, nats::NatsArgs, rate::Rate, responder::Responder, retry::until_done,
+    service::Service, task,
+};
 use kez_proto::subjects::{self, Role};
 use tokio::sync::watch;
 
 mod admission;
+mod client;
 mod config;
 mod damage;
 mod deployment;
@@ -24,6 +28,7 @@ mod writing;
 
 pub use config::{Args, Config, DeploymentArgs};
 
+use client::Clients;
 use desk::Desk;
 use folder::Folder;
 use follow::Follower;
@@ -32,11 +37,14 @@ use index::Index;
 /// Requests that may wait in one subscription before some are dropped.
 const CAPACITY: usize = 16 * 1024;
 
-/// The same for clients' requests, of 300 KiB each at most.
-const CLIENTS_CAPACITY: usize = 1024;
-
-/// Runs one instance until the process stops or it can't go on.
-pub async fn run(config: Config, nats_args: &NatsArgs, life: Life, drain: Duration) -> Result<(), Failure> {
+/// Runs one instance until the process stops or it can't go on, with a connection as the registry and one as the registry that answers clients.
+pub async fn run(
+    config: Config,
+    nats_args: &NatsArgs,
+    clients_args: &NatsArgs,
+    life: Life,
+    drain: Duration,
+) -> Result<(), Failure> {
     let gate = life.ready.gate("registry-index");
     let served = life.ready.gate("registry-service");
     let folder = Folder::lock(&config.index)?;
@@ -67,16 +75,15 @@ pub async fn run(config: Config, nats_args: &NatsArgs, life: Life, drain: Durati
     let mut services = None;
     let serving = async {
         if caught_up.wait_for(Option::is_some).await.is_ok() {
-            // A connection of their own: what a client sends may end it (a header block that the library can't read does), and that must not be the end
-            // of others' requests.
-            let clients =
-                Nats::connect(nats_args, "registry-clients", &inbox_prefix, CLIENTS_CAPACITY, &life.aside())
-                    .await?;
-            services = Some([serve(&nats, desk.clone()).await?, serve_clients(&clients, desk).await?]);
+            let service = serve(&nats, desk.clone()).await?;
             // The library's flush ends at the socket; an answer on the same connection shows that NATS has the subscriptions. Ready means
             // that a request finds them.
             until_done(&life, "serving", || deployment::inspect(&nats, &config)).await?;
-            until_done(&life, "serving clients", || deployment::inspect(&clients, &config)).await?;
+            let rate = Rate::per_minute(config.limit_client_requests);
+            let endpoints = Clients { desk, rate }.endpoints();
+            let role = Role::RegistryClients.name();
+            services =
+                Some((service, Responder::start(clients_args, role, "registry", endpoints, &life).await?));
             served.open();
         }
         std::future::pending::<Result<(), Failure>>().await
@@ -89,7 +96,7 @@ pub async fn run(config: Config, nats_args: &NatsArgs, life: Life, drain: Durati
     };
 
     served.close("stopping");
-    if let Some([service, clients]) = services {
+    if let Some((service, clients)) = services {
         // The follower goes on, so that registrations under way are answered.
         tokio::join!(service.stop(drain), clients.stop(drain));
     }
@@ -115,13 +122,5 @@ async fn serve(nats: &Nats, desk: Desk) -> Result<Service, Failure> {
     service
         .endpoint(subjects::REGISTRY_BY_PRIMARY, move |call| desk.clone().by_primary(call.payload))
         .await?;
-    Ok(service)
-}
-
-async fn serve_clients(clients: &Nats, desk: Desk) -> Result<Service, Failure> {
-    let service =
-        Service::start(clients, "kez-registry-clients", "who has which handle, for clients over NATS")
-            .await?;
-    service.endpoint(subjects::CLIENT_LOOKUP, move |call| desk.clone().client_lookup(call.payload)).await?;
     Ok(service)
 }

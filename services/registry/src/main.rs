@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use kez_kit::{life::ProcessArgs, nats::NatsArgs};
+use kez_kit::{life::ProcessArgs, nats::NatsArgs, responder::KeyArgs};
 
 /// Binds handles to keys, and tells who has which.
 ///
@@ -21,6 +21,8 @@ struct Cli {
     #[command(flatten)]
     nats: NatsArgs,
     #[command(flatten)]
+    clients: KeyArgs,
+    #[command(flatten)]
     process: ProcessArgs,
 }
 
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     kez_kit::life::main(|cli: Cli, life| async move {
         kez_kit::admin::start(&cli.process.admin, &life)?;
         let drain = cli.process.drain();
-        kez_registry::run(cli.registry.into(), &cli.nats, life, drain).await
+        let clients = cli.clients.beside(&cli.nats)?;
+        kez_registry::run(cli.registry.into(), &cli.nats, &clients, life, drain).await
     })
 }

@@ -12,7 +12,7 @@ use kez_proto::{
     nats_login::{self, UserKey},
     registration::Registration,
     session::{Claims, Confirmation, Jwks, SessionStart, TokenKey, TokenKeys},
-    subjects,
+    subjects::{self, Asker},
 };
 use nkeys::{KeyPair, KeyPairType};
 use serde_json::{Value, json};
@@ -145,17 +145,24 @@ pub fn session_token(data: &[u8]) {
 /// Subjects, handles, keys, names and nonces: what is accepted is one safe token, and reads back as it was written.
 pub fn subjects(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    for handle in [subjects::client_of(text), text.parse::<Handle>().ok()].into_iter().flatten() {
+    let reply = format!("{}.x", subjects::client_inbox_prefix(&ALICE.primary));
+    let asker = Asker::of(text, &reply).map(|asker| asker.handle);
+    for handle in [asker, text.parse::<Handle>().ok()].into_iter().flatten() {
         let own = subjects::client_permissions(&handle, &ALICE.primary);
         for subject in own.publish.iter().chain(&own.subscribe) {
             assert!(subject.split('.').all(|token| !token.is_empty()), "{subject}");
             let tail = subject.strip_prefix(&subjects::client_inbox_prefix(&ALICE.primary));
             assert!(tail == Some(".>") || !subject.contains(['*', '>', ' ', '\t', '\r', '\n']), "{subject}");
         }
-        assert_eq!(subjects::client_of(&subjects::client_send(&handle)).as_ref(), Some(&handle));
+        let send = subjects::client_send(&handle);
+        assert_eq!(Asker::of(&send, &reply).map(|asker| asker.handle).as_ref(), Some(&handle));
         let store = subjects::store(&handle, 16);
         assert!(subjects::is_store_of(&store, &handle) && store.split('.').count() == 5, "{store}");
         assert!(!subjects::is_store_of(text, &handle) || text.ends_with(handle.as_str()));
+    }
+    if Asker::of("kez.chat.send.alice", text).is_some() {
+        let whole = text.split('.').all(|token| !matches!(token, "" | "*" | ">"));
+        assert!(whole && text.starts_with("kez.inbox."), "{text} is answered");
     }
     if let Ok(key) = text.parse::<UserKey>() {
         assert_eq!(key.as_str(), text);

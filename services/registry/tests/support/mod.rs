@@ -24,7 +24,7 @@ pub use person::Person;
 /// Whatever is waited for comes within this time, or the test fails.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// A nats-server with JetStream; without credentials one is the registry there, with `asker` its user.
+/// A nats-server with JetStream; without credentials one is the registry there, on both of its connections, with `asker` its user.
 pub struct Nats {
     child: Child,
     folder: tempfile::TempDir,
@@ -34,7 +34,10 @@ pub struct Nats {
 impl Nats {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let role = Role::Registry.permissions(16);
+        let mut role = Role::Registry.permissions(16);
+        let clients = Role::RegistryClients.permissions(16);
+        role.publish.extend(clients.publish);
+        role.subscribe.extend(clients.subscribe);
         let permissions = serde_json::json!({"publish": role.publish, "subscribe": role.subscribe, "allow_responses": { "max": role.answers, "expires": "5s" }});
         let config = format!(
             r#"listen: "127.0.0.1:-1", ports_file_dir: {ports:?}, jetstream {{ store_dir: {store:?} }}
@@ -139,7 +142,11 @@ impl Registry {
         let nats =
             NatsArgs { nats_url: vec![url.into()], nats_nkey: None, nats_ca: None, nats_certificate: None };
         let part = life.clone();
-        let run = task::spawn("registry", async move { kez_registry::run(config, &nats, part, LIMIT).await });
+        let run =
+            task::spawn(
+                "registry",
+                async move { kez_registry::run(config, &nats, &nats, part, LIMIT).await },
+            );
         Self { life, run }
     }
 
@@ -167,7 +174,14 @@ impl Registry {
 /// The configuration of an instance with this index.
 pub fn config(index: PathBuf) -> Config {
     let sig_server_url = "http://localhost:7878".into();
-    Config { server: "kez.lat".parse().unwrap(), sig_server_url, index, partitions: None, replicas: 1 }
+    Config {
+        server: "kez.lat".parse().unwrap(),
+        sig_server_url,
+        index,
+        partitions: None,
+        replicas: 1,
+        limit_client_requests: 0,
+    }
 }
 
 /// A registration, signed now.

@@ -33,7 +33,7 @@ async fn the_seventeenth_connection_of_a_key_is_refused() {
     }
     for client in &inside {
         assert_eq!(client.connection_state(), State::Connected);
-        ask(client).await;
+        ask(client, &alice.handle).await;
     }
     // The place of one that left is another one's, and no more than that.
     for _ in 0..2 {

@@ -78,9 +78,12 @@ async fn a_session_that_is_over_opens_nothing_more() {
     let deployment = Deployment::start(1).await;
     let alice = Person::registered("alice", deployment.url(0)).await;
     let current: Current = Arc::new(Mutex::new(Session::begin(deployment.url(0), &alice, SESSION).await));
-    let client = enter_with(session::nats_options(&current), &deployment.nats.url()).await.unwrap();
+    let client =
+        enter_with(session::nats_options(&current), &alice.handle, &deployment.nats.url()).await.unwrap();
     let ended = || client.connection_state() != async_nats::connection::State::Connected;
     eventually("its connection is ended", async || ended().then_some(())).await;
-    enter_with(session::nats_options(&current), &deployment.nats.url()).await.expect_err("it is over");
+    enter_with(session::nats_options(&current), &alice.handle, &deployment.nats.url())
+        .await
+        .expect_err("it is over");
     assert!(ended(), "it was let in again");
 }

@@ -7,19 +7,19 @@ use std::sync::{
 
 use async_nats::{Client, ConnectOptions, Event, RequestErrorKind};
 use futures_util::{StreamExt, stream};
-use kez_proto::subjects::CLIENT_LOOKUP;
+use kez_proto::{Handle, subjects};
 use kez_tests::{Person, within};
 
 /// One attempt to log in, at this address; why it failed.
 pub async fn enter(person: &Person, url: &str) -> Result<Client, String> {
-    enter_with(person.nats_options(), url).await
+    enter_with(person.nats_options(), &person.handle, url).await
 }
 
-/// The same with whatever these options log in with.
+/// The same with whatever these options log this person in with.
 ///
 /// nats-server pings a client whose login waits for its verdict, which the library takes for a welcome, and it then tries again by itself. So only an
 /// answer on the first connection is a login.
-pub async fn enter_with(options: ConnectOptions, url: &str) -> Result<Client, String> {
+pub async fn enter_with(options: ConnectOptions, handle: &Handle, url: &str) -> Result<Client, String> {
     let lost = Arc::new(AtomicBool::new(false));
     let note = lost.clone();
     let options = options.event_callback(move |event| {
@@ -28,7 +28,7 @@ pub async fn enter_with(options: ConnectOptions, url: &str) -> Result<Client, St
     });
     let login = async {
         let client = options.connect(url).await.map_err(|e| e.to_string())?;
-        match client.request(CLIENT_LOOKUP, "{}".into()).await {
+        match client.request(subjects::client_lookup(handle), "{}".into()).await {
             _ if lost.load(Ordering::Relaxed) => Err("it was let in and thrown out".into()),
             Ok(_) => Ok(client),
             // Where the registry is away: nats-server itself told that.
@@ -40,8 +40,9 @@ pub async fn enter_with(options: ConnectOptions, url: &str) -> Result<Client, St
 }
 
 /// Asks for something that needs no other service, and has its answer.
-pub async fn ask(client: &Client) {
-    let answer = within("a request is answered", client.request(CLIENT_LOOKUP, "{}".into())).await;
+pub async fn ask(client: &Client, handle: &Handle) {
+    let request = client.request(subjects::client_lookup(handle), "{}".into());
+    let answer = within("a request is answered", request).await;
     assert!(answer.is_ok() || answer.is_err_and(|e| e.kind() == RequestErrorKind::NoResponders));
 }
 

@@ -25,7 +25,7 @@ async fn without_a_callout_nobody_is_let_in_and_all_else_goes_on() {
     let (alice, bob) = (Person::registered("alice", &url).await, Person::registered("bob", &url).await);
     let inside = enter(&alice, &tcp).await.unwrap();
     let mut pushes = inside.subscribe(subjects::inbox(&alice.handle)).await.unwrap();
-    ask(&inside).await;
+    ask(&inside, &alice.handle).await;
 
     deployment.auth_callouts[0].kill();
     // One that keeps trying, from now on.
@@ -61,7 +61,7 @@ async fn without_a_callout_nobody_is_let_in_and_all_else_goes_on() {
         (patient.connection_state() == State::Connected).then_some(())
     })
     .await;
-    ask(&patient).await;
+    ask(&patient, &bob.handle).await;
     for address in [&tcp, &ws] {
         enter(&bob, address).await.unwrap();
     }

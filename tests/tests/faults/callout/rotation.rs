@@ -33,9 +33,10 @@ async fn session_keys_are_replaced_under_live_sessions() {
     let mut open =
         Stream::of(http::client().get(format!("{url}/v1/inbox/alice/stream")).bearer_auth(&old_token)).await;
     assert_eq!(open.next().await.kind, sse::READY);
-    let inside = enter_with(session::nats_options(&current), &deployment.nats.url()).await.unwrap();
+    let inside =
+        enter_with(session::nats_options(&current), &alice.handle, &deployment.nats.url()).await.unwrap();
     let mut pushes = inside.subscribe(subjects::inbox(&alice.handle)).await.unwrap();
-    ask(&inside).await;
+    ask(&inside, &alice.handle).await;
 
     // Two more: one that an instance of now on signs with, and one that was just made and waits until all know it.
     for number in [2, 3] {
@@ -64,7 +65,9 @@ async fn session_keys_are_replaced_under_live_sessions() {
     let mut session = Arc::into_inner(renewed).unwrap().into_inner().unwrap();
     session.renew(&url).await;
     opens_both(&deployment, &alice, &Arc::new(Mutex::new(session))).await;
-    enter_with(session::nats_options(&current), &deployment.nats.url()).await.expect_err("its key is gone");
+    enter_with(session::nats_options(&current), &alice.handle, &deployment.nats.url())
+        .await
+        .expect_err("its key is gone");
 
     // Whoever was in has stayed in all the time.
     let sent = send(&url, "alice", json!({"n": 1})).await;
@@ -96,6 +99,6 @@ async fn opens_both(deployment: &Deployment, alice: &Person, session: &Current) 
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     }
     for _ in 0..QUESTIONS {
-        enter_with(session::nats_options(session), &deployment.nats.url()).await.unwrap();
+        enter_with(session::nats_options(session), &alice.handle, &deployment.nats.url()).await.unwrap();
     }
 }

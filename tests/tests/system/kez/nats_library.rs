@@ -8,7 +8,7 @@ use kez_client::{
     message::Unsealed,
     nats::{self, Connection, Credential, Mail, Nats},
 };
-use kez_proto::{Code, Handle, mail::ClientHistory, sse::ResyncReason, subjects};
+use kez_proto::{Code, Handle, mail::ClientHistory, sse::ResyncReason};
 use kez_tests::{Deployment, Person, SERVER, eventually, person::send, within};
 use serde_json::json;
 
@@ -156,37 +156,6 @@ async fn a_slow_reader_misses_nothing() {
     leave(url, "bobby", 1).await;
     assert_eq!(seqs(&mut mail, 1).await, [302]);
     assert_eq!(mail.dropped(), 0);
-}
-
-/// A client may name any subject for the answer to its request.
-#[tokio::test]
-async fn what_is_no_mail_is_dropped_and_counted() {
-    let deployment = Deployment::start(1).await;
-    let url = deployment.url(0);
-    let (bob, handle) = somebody("bobby", url).await;
-    let mallory = Person::registered("mallory", url).await;
-    let mut mail =
-        nats::listen(nats_of(&deployment.nats.url(), Credential::Key(bob), &handle), Cursor::default());
-    assert!(matches!(event(&mut mail).await, Event::Connected { .. }));
-    leave(url, "bobby", 1).await;
-    assert_eq!(seqs(&mut mail, 1).await, [1]);
-    let there = mallory.connect_nats(&deployment.nats.url()).await;
-    let request = json!({"handle": "bobby"}).to_string();
-    there
-        .publish_with_reply(subjects::CLIENT_LOOKUP, subjects::inbox(&handle), request.into())
-        .await
-        .unwrap();
-    there.flush().await.unwrap();
-    let counted = async {
-        while mail.dropped() == 0 {
-            let more = tokio::time::timeout(Duration::from_millis(20), mail.next()).await;
-            assert!(more.is_err(), "{more:?}");
-        }
-    };
-    within("it is counted", counted).await;
-    leave(url, "bobby", 1).await;
-    assert_eq!(seqs(&mut mail, 1).await, [2]);
-    assert_eq!(mail.dropped(), 1);
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ async fn keys_are_kept_and_configuration_is_written_anew() {
         assert!(first.contains(part), "{part} isn't in {first}");
     }
     let (keys, conf) = (seeds(&operator.dir()), fs::read_to_string(operator.conf()).unwrap());
-    assert_eq!(keys.len(), 10);
+    assert_eq!(keys.len(), 12);
     assert!(
         !keys.iter().any(|(_, seed)| conf.contains(seed.trim()) || first.contains(seed.trim())),
         "no seed is told"
@@ -166,7 +166,7 @@ async fn each_mistake_has_a_line_that_fails_and_the_next_step() {
         (issuer, &other, "auth_callout.issuer is"),
         ("system_account: SYS", "no_auth_user: nobody\nsystem_account: SYS", ""),
         ("compression: false", "no_auth_user: nobody", ""),
-        ("\"kez.chat.send.*\", accounts: [ CHAT ]", "\"kez.>\", accounts: [ CHAT ]", ""),
+        ("\"kez.chat.send.*\", accounts: [ KEZ ]", "\"kez.>\", accounts: [ KEZ ]", ""),
         (list, "subscribe { allow: []", "the list of what it may subscribe to is empty"),
         ("compression: false", "compression: true", "websocket.compression must be false"),
         ("  host: \"127.0.0.1\"\n  port: 8443", "  host: \"0.0.0.0\"\n  port: 8443", "has no TLS"),

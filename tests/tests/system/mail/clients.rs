@@ -115,9 +115,9 @@ async fn a_client_sends_and_reads_and_deletes() {
 
 #[tokio::test]
 async fn anybody_is_found_by_handle_and_by_key() {
-    let (deployment, (alice, _), (_, b)) = two().await;
+    let (deployment, (alice, _), (bobby, b)) = two().await;
     let known: Record = alice.looked_up(deployment.url(0)).await;
-    let lookup = |request: Value| ask(&b, subjects::CLIENT_LOOKUP.into(), request);
+    let lookup = |request: Value| ask(&b, subjects::client_lookup(&bobby.handle), request);
     let primary = alice.identity.primary();
     for request in [json!({"handle": "alice"}), json!({"primary": primary})] {
         assert_eq!(lookup(request).await.unwrap(), json!(known));
@@ -279,7 +279,7 @@ async fn where_no_fanout_runs_it_is_told_at_once() {
         let error = a.request(subject(&alice.handle), "{}".into()).await.unwrap_err();
         assert_eq!(error.kind(), RequestErrorKind::NoResponders);
     }
-    assert!(ask(&a, subjects::CLIENT_LOOKUP.into(), json!({"handle": "alice"})).await.is_ok());
+    assert!(ask(&a, subjects::client_lookup(&alice.handle), json!({"handle": "alice"})).await.is_ok());
 }
 
 #[tokio::test]

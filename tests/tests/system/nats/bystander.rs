@@ -60,15 +60,6 @@ impl<'a> Bystander<'a> {
         self.feed.dropped()
     }
 
-    /// What came next to each raw connection.
-    pub async fn next(&mut self) -> Vec<Msg> {
-        let mut next = vec![];
-        for client in &mut self.raw {
-            next.push(client.raw.msg().await);
-        }
-        next
-    }
-
     /// Nothing came to any raw connection.
     pub async fn sees_nothing(&mut self, occasion: &str) {
         for client in &mut self.raw {

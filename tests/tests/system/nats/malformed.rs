@@ -33,7 +33,7 @@ fn no_subscribe(subject: &str) -> Outcome {
 fn subjects_near(own: &User) -> Vec<(String, String)> {
     let (send, inbox) = (subjects::client_send(&own.person.handle), own.inbox());
     let mut near = vec![".".to_owned(), "..".into(), ".>".into(), "kez..chat".into()];
-    for subject in [send, inbox, subjects::CLIENT_LOOKUP.to_owned()] {
+    for subject in [send, inbox, subjects::client_lookup(&own.person.handle)] {
         near.extend([
             format!(".{subject}"),
             format!("{subject}."),
@@ -58,7 +58,8 @@ fn go_quoted(subject: &str) -> String {
 }
 
 fn rows(own: &User, other: &User) -> Vec<(Vec<u8>, Outcome)> {
-    let (send, lookup) = (subjects::client_send(&own.person.handle), subjects::CLIENT_LOOKUP);
+    let handle = &own.person.handle;
+    let (send, lookup) = (subjects::client_send(handle), subjects::client_lookup(handle));
     let long = "x".repeat(64 * 1024);
     let mut rows: Vec<(Vec<u8>, Outcome)> = vec![];
     for (subject, shown) in subjects_near(own) {

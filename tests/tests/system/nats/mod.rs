@@ -130,7 +130,8 @@ impl<'a> Client<'a> {
     /// What is allowed works on this very connection.
     async fn can_look_up(&mut self, other: &User) {
         let handle = other.person.handle.as_str();
-        let answer = self.asks(subjects::CLIENT_LOOKUP, &json!({"handle": handle})).await;
+        let answer =
+            self.asks(&subjects::client_lookup(&self.user.person.handle), &json!({"handle": handle})).await;
         assert_eq!(answer.json()["primary"], json!(other.person.identity.primary()), "{answer:?}");
     }
 }

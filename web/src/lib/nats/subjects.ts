@@ -13,7 +13,7 @@ export function subjects(handle: Handle) {
     send: `kez.chat.send.${handle}`,
     history: `kez.chat.history.${handle}`,
     ack: `kez.chat.ack.${handle}`,
-    lookup: 'kez.chat.lookup',
+    lookup: `kez.chat.lookup.${handle}`,
   };
 }
 
