@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kez_proto::subjects;
 use kez_tests::{Deployment, Person, person::send, sse::Stream, within};
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -79,6 +80,39 @@ async fn services_that_are_told_to_stop_answer_what_is_under_way() {
     let status = deployment.registries[0].ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
     assert_eq!(within("registrations are answered", requests.join_all()).await, [201; 20]);
+}
+
+/// The same for requests over NATS, which come on a connection of their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_over_nats_are_answered_by_services_that_are_told_to_stop() {
+    let mut deployment = Deployment::start(1).await;
+    let alice = Person::registered("alice", deployment.url(0)).await;
+    let client = alice.connect_nats(&deployment.nats.url()).await;
+    let send = subjects::client_send(&alice.handle);
+    let lookup = subjects::client_lookup(&alice.handle);
+    let ask = |subject: &str, request: serde_json::Value| {
+        let (client, subject) = (client.clone(), subject.to_owned());
+        async move { client.request(subject, request.to_string().into()).await.unwrap() }
+    };
+    // Whatever it needs of others it has now.
+    ask(&send, json!({"to": "alice", "envelope": {"n": "first"}})).await;
+    let frozen = [(&send, &mut deployment.fanouts[0]), (&lookup, &mut deployment.registries[0])];
+    for (subject, service) in frozen {
+        service.signal(Signal::SIGSTOP);
+        let mut requests = JoinSet::new();
+        for n in 0..20 {
+            let request = json!({"to": "alice", "handle": "alice", "envelope": {"n": n}});
+            requests.spawn(ask(subject, request));
+        }
+        under_way().await;
+        service.signal(Signal::SIGTERM);
+        service.signal(Signal::SIGCONT);
+        let status = service.ended().await;
+        assert_eq!(status.code(), Some(0), "{status}");
+        for answer in within("requests are answered", requests.join_all()).await {
+            assert!(answer.headers.is_none(), "{subject}: {answer:?}");
+        }
+    }
 }
 
 /// Nothing outside tells that requests lie in a frozen process's socket; far less than a request's deadline, far more than the way there.

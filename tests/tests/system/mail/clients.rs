@@ -6,7 +6,7 @@ use async_nats::{Client, HeaderMap, Message, RequestErrorKind, Subscriber};
 use futures_util::StreamExt;
 use kez_proto::{
     Code, Problem, headers,
-    limits::{ENVELOPE_BYTES, PAGE_BYTES, SEND_OVERHEAD_BYTES},
+    limits::{CLIENT_REQUEST_BYTES, ENVELOPE_BYTES, PAGE_BYTES, SEND_OVERHEAD_BYTES},
     registry::Record,
     subjects,
 };
@@ -291,4 +291,42 @@ async fn where_nobody_knows_the_handles_it_is_unavailable() {
     assert_eq!((problem.code, problem.retry_after), (Code::Unavailable, Some(1)));
     // Whom the fan-out knows gets mail.
     sends(&b, &bobby, json!({"to": "bobby", "envelope": {"id": 2}})).await.unwrap();
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_person() {
+    let deployment = Deployment::start_with(1, &["--limit-client-requests", "3"], &[]).await;
+    let url = deployment.url(0);
+    let (alice, bobby) = (Person::registered("alice", url).await, Person::registered("bobby", url).await);
+    let nats = deployment.nats.url();
+    let (a, again) = (alice.connect_nats(&nats).await, alice.connect_nats(&nats).await);
+    history(&a, &alice, "").await.unwrap();
+    delete(&a, &alice, json!({"through": 0})).await.unwrap();
+    assert_eq!(history(&a, &alice, "[]").await.unwrap_err().code, Code::MalformedJson, "it counts, too");
+    // Another connection is the same person.
+    for client in [&a, &again] {
+        let problem = history(client, &alice, "").await.unwrap_err();
+        assert_eq!(problem.code, Code::RateLimited);
+        assert!((1..=20).contains(&problem.retry_after.unwrap()), "{problem:?}");
+    }
+    let refused = sends(&a, &alice, json!({"to": "bobby", "envelope": {}})).await.unwrap_err();
+    assert_eq!(refused.code, Code::RateLimited);
+    assert_eq!(bobby.mail(url).await, [], "a refused message was stored");
+    // The registry counts for itself, and each person has their own.
+    ask(&a, subjects::client_lookup(&alice.handle), json!({"handle": "alice"})).await.unwrap();
+    let b = bobby.connect_nats(&nats).await;
+    history(&b, &bobby, "").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_without_an_envelope_is_small() {
+    let (_deployment, (alice, a), _) = two().await;
+    let padded = |bytes: usize| format!("{{}}{}", " ".repeat(bytes - 2));
+    for subject in [subjects::client_history, subjects::client_ack, subjects::client_lookup] {
+        let subject = subject(&alice.handle);
+        let answer = ask(&a, subject.clone(), padded(CLIENT_REQUEST_BYTES)).await;
+        assert_ne!(answer.map_err(|p| p.code), Err(Code::TooLarge), "{subject}");
+        let problem = ask(&a, subject.clone(), padded(CLIENT_REQUEST_BYTES + 1)).await.unwrap_err();
+        assert_eq!(problem.code, Code::TooLarge, "{subject}");
+    }
 }
