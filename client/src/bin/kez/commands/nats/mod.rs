@@ -56,8 +56,7 @@ pub async fn run(context: &Context, command: NatsCommand) -> Result<(), Failure>
 
 /// An error of keys or configuration, with its cause.
 fn failure(error: kez_nats::Error) -> Failure {
-    let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-    Failure::refused(format!("{error}{cause}"))
+    Failure::refused(error.with_cause())
 }
 
 /// The nats-server to use.
