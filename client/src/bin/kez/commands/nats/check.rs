@@ -25,7 +25,7 @@ pub struct CheckArgs {
     /// Folder of the deployment's keys [default: keys, beside the first configuration]
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
-    /// Listeners without TLS are right: a proxy in front of them has it
+    /// Listeners without TLS are right: a proxy in front of them has it, or nobody else is on their network
     #[arg(long)]
     plain: bool,
     #[command(flatten)]
