@@ -64,7 +64,7 @@ pub enum Command {
         after_help = "Over NATS the server knows who sends, whatever the message says; over HTTP it doesn't.\n\nExamples:\n  kez send bob see you at eight\n  kez send bob@chat.example.org hello\n  kez send bob -- --this begins with dashes\n  kez send bob < letter.txt\n  kez send --nats bob hello\n  kez send --nats=wss://chat.example.org:8443 bob hello"
     )]
     Send {
-        /// Send over NATS: at this address, or where the server says that it is
+        /// Send over NATS: at this address, or where the server says that it is; with TLS if the server has it
         #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
         nats: Option<Option<String>>,
         /// bob, or bob@server
@@ -77,7 +77,7 @@ pub enum Command {
         after_help = "Times are UTC. \"(unverified)\" means that nobody checked who sent the message.\nEach message is printed once, over restarts too; state changes go to stderr.\n\nExamples:\n  kez listen\n  kez listen --nats                                    over NATS, where the server says that it is\n  kez listen --nats=nats://127.0.0.1:4222              over TCP; tls:// where that is encrypted\n  kez listen --nats=wss://chat.example.org:8443        over a WebSocket, as browsers do"
     )]
     Listen {
-        /// Listen over NATS: at this address, or where the server says that it is
+        /// Listen over NATS: at this address, or where the server says that it is; with TLS if the server has it
         #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
         nats: Option<Option<String>>,
     },
