@@ -21,4 +21,4 @@ pub use config::Server;
 pub use error::Error;
 pub use keys::{Keys, Owner};
 pub use origin::Origin;
-pub use seed::read as read_seed;
+pub use seed::{read as read_seed, user_key};

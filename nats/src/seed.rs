@@ -88,6 +88,13 @@ pub fn read(path: &Path) -> Result<String, Error> {
     Ok(text)
 }
 
+/// The public key (U…) of the user's seed in this file, which is made (0600) if it isn't there.
+///
+/// [`Error::Keys`] if others can read it or it holds something else.
+pub fn user_key(path: &Path) -> Result<String, Error> {
+    load_or_create(path, Kind::User)
+}
+
 /// The public key of the seed in this file.
 pub fn load(path: &Path, kind: Kind) -> Result<String, Error> {
     let bad = || Error::Keys { path: path.into(), problem: format!("isn't {}", kind.described()) };
@@ -101,7 +108,7 @@ pub fn create(path: &Path, kind: Kind) -> Result<bool, Error> {
     getrandom::fill(&mut random).map_err(|e| failed(io::Error::other(e)))?;
     let seed = kind.seed(random).map_err(|e| failed(io::Error::other(e)))?;
 
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
     writeln!(file, "{seed}").and_then(|()| file.as_file().sync_all()).map_err(failed)?;
     let made = match file.persist_noclobber(path) {

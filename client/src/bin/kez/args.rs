@@ -113,6 +113,17 @@ pub enum Command {
         /// Path and query, exactly as they will be sent
         target: String,
     },
+    /// Print the envelope that begins a session, for curl and scripts: what POST /v1/session takes, good for 60 seconds
+    #[command(
+        after_help = "The session's key stands for yours until the session ends: over NATS with the token, and to renew it.\n\nExample:\n  curl http://127.0.0.1:6969/v1/session -d \"$(kez session phone.nk)\""
+    )]
+    Session {
+        /// The session's key, the seed of an nkey (SU…); made if it isn't there, for you alone to read
+        file: PathBuf,
+        /// How long the session lasts; the server may allow less
+        #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=24))]
+        hours: u64,
+    },
     /// For operators: set up a nats-server of your own, and check it
     Nats {
         #[command(subcommand)]
