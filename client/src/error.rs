@@ -36,6 +36,16 @@ pub enum Error {
         /// What it may be.
         reason: String,
     },
+    /// A server that is reached with TLS names a NATS without it.
+    #[error(
+        "{server} says that its NATS is at {url}, which has no TLS: others could read and change what is sent there"
+    )]
+    Exposed {
+        /// The server's address.
+        server: String,
+        /// The address of its NATS.
+        url: String,
+    },
     /// The server's address can't be used.
     #[error("{url:?} isn't a server's URL: {detail}")]
     Address {
@@ -61,7 +71,7 @@ impl Error {
             Error::Problem(problem) => problem.code.action() == Action::Retry,
             Error::Transport { .. } => true,
             Error::Protocol { status, .. } => matches!(status, Some(408 | 425 | 429 | 502..=504)),
-            Error::Denied { .. } | Error::Address { .. } => false,
+            Error::Denied { .. } | Error::Exposed { .. } | Error::Address { .. } => false,
         }
     }
 

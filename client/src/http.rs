@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 use kez_proto::{
-    Code, Handle, Primary, Problem, ServerName, Timestamp, auth,
+    Handle, Primary, ServerName, auth,
     envelope::Signed,
     headers::X_KEZ_AUTH,
     mail::{Page, Purged, Send, Sent},
     registry::Record,
     server::{Health, ServerInfo},
-    session::{self, SessionStart},
+    session,
 };
 use reqwest::Method;
 use serde_json::value::RawValue;
@@ -113,14 +113,8 @@ impl Client {
         server: &ServerName,
         lifetime: Duration,
     ) -> Result<Session, Error> {
-        let refused = |e: String| self.protocol(format!("no session can be begun: {e}"));
-        let key = Identity::generate().map_err(|e| refused(e.to_string()))?;
-        let now = crate::now();
-        let ends_at = i64::try_from(lifetime.as_secs()).ok().and_then(|s| now.unix().checked_add(s));
-        let ends_at = ends_at.and_then(Timestamp::from_unix);
-        let ends_at = ends_at.ok_or_else(|| Problem::from(Code::InvalidLifetime))?;
-        let start = SessionStart::new(identity.primary(), server.clone(), key.primary().into(), now, ends_at);
-        let envelope = identity.sign_envelope(session::TAG, &start).map_err(|e| refused(e.to_string()))?;
+        let key = Identity::generate().map_err(|e| self.protocol(format!("no session can be begun: {e}")))?;
+        let (start, envelope) = crate::session::start(identity, server, key.primary().into(), lifetime)?;
         let request = self.transport.request(Method::POST, "/v1/session", &[]).json(&envelope);
         let grant = self.transport.call(request).await?;
         Ok(Session::new(key, &start, grant))

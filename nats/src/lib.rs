@@ -8,13 +8,17 @@ pub mod binary;
 pub mod conf;
 pub mod config;
 mod error;
+mod folder;
 pub mod keys;
 mod origin;
 pub mod ports;
 mod render;
+mod seed;
+pub mod session_keys;
 
 pub use binary::NatsServer;
 pub use config::Server;
 pub use error::Error;
 pub use keys::{Keys, Owner};
 pub use origin::Origin;
+pub use seed::{read as read_seed, user_key};

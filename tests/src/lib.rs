@@ -10,6 +10,7 @@ pub mod process;
 pub mod raw_nats;
 pub mod session;
 pub mod sse;
+pub mod tls_proxy;
 pub mod wait;
 
 pub use chat_server::ChatServer;
@@ -17,6 +18,7 @@ pub use deployment::Deployment;
 pub use person::Person;
 pub use process::Process;
 pub use raw_nats::RawNats;
+pub use tls_proxy::TlsProxy;
 pub use wait::{eventually, within};
 
 /// The server name of every test deployment.

@@ -65,6 +65,8 @@ fn bash(script: &str, server: &Process, home: &Path) -> Shell {
     let script = script.replace("$PWD/target/release", built.to_str().unwrap());
     let script = script.replace("/tmp/bob", home.with_file_name("bob").to_str().unwrap());
     let mut command = Command::new("bash");
+    // Files that an example makes are gone with its home.
+    command.current_dir(home.parent().unwrap());
     command.args(["-ec", &script]).env("PATH", path).env("KEZ_HOME", home).env("KEZ_SERVER_URL", url);
     Shell(command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn().unwrap())
 }

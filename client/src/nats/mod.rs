@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a stream or a service: it meets the server on the client subjects of [`kez_proto::subjects`] alone.
 
+pub mod address;
 mod connection;
 mod feed;
 mod listen;

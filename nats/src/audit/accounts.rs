@@ -201,31 +201,3 @@ fn describe(one: &Value) -> (String, String, String) {
     }
     (parts.0, parts.1, parts.2.join(", "))
 }
-
-pub fn bounds(conf: &Value) -> Check {
-    let mut check = Check::new("users have bounds");
-    let accounts = get(conf, &["accounts"]);
-    let chat = accounts.and_then(|a| a.get("CHAT")).and_then(|c| get(c, &["limits"]));
-    for (what, names, least) in [
-        ("max_payload", ["max_payload", "max_pay"], limits::CHAT_PAYLOAD_BYTES as i64),
-        ("max_conn", ["max_connections", "max_conn"], 1),
-        ("max_subs", ["max_subscriptions", "max_subs"], 2),
-    ] {
-        match chat.and_then(|limits| get(limits, &names)).and_then(Value::as_i64) {
-            Some(n) if n >= least => {}
-            Some(n) if n > 0 => {
-                check.wrong(format!("accounts.CHAT.limits.{what} is {n}: less than {least} is too little"))
-            }
-            _ => check
-                .wrong(format!("accounts.CHAT.limits.{what} is missing: users would have no bound; {AGAIN}")),
-        }
-    }
-    let largest = limits::NATS_PAYLOAD_BYTES as i64;
-    match get(conf, &["max_payload"]).map(Value::as_i64) {
-        None => {}
-        Some(Some(n)) if n >= largest => {}
-        _ => check
-            .wrong(format!("max_payload must be {largest} at least: a page of mail doesn't fit into less")),
-    }
-    check
-}

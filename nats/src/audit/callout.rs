@@ -18,8 +18,12 @@ pub fn callout(conf: &Value, keys: &Keys) -> Check {
         }
     }
     let timeout = get(authorization, &["timeout"]).and_then(Value::as_f64);
-    if !timeout.is_some_and(|seconds| seconds > 0.0 && seconds < 2.0) {
-        check.wrong("authorization.timeout must be less than 2: clients take the server's first ping, after 2 s, for a welcome");
+    match timeout {
+        Some(seconds) if (1.0..2.0).contains(&seconds) => {}
+        Some(seconds) if seconds < 1.0 => check.wrong(
+            "authorization.timeout must be 1 at least: the callout asks the registry before it answers, and its clients may be far away",
+        ),
+        _ => check.wrong("authorization.timeout must be less than 2: clients take the server's first ping, after 2 s, for a welcome"),
     }
     let Some(callout) = get(authorization, &["auth_callout", "auth_hook"]) else {
         check.wrong(format!("there is no authorization.auth_callout: no user can log in; {AGAIN}"));

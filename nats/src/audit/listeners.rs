@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::{
     AGAIN, Check,
-    lookup::{get, host, is_loopback, list, text},
+    lookup::{get, host, is_everywhere, is_loopback, list, port, text},
+    routes,
 };
 use crate::Origin;
 
@@ -12,7 +13,7 @@ pub fn clients(conf: &Value, plain: bool) -> Check {
     let mut check = Check::new("clients connect safely");
     if get(conf, &["tls"]).is_none() && !is_loopback(host(conf)) && !plain {
         check.doubtful(format!(
-            "clients reach {} without TLS: what they send can be read on the way; give tls {{ cert_file, key_file }}",
+            "clients reach {} without TLS: what they send can be read on the way; give tls {{ cert_file, key_file }}, or say --plain if a proxy in front of it has TLS or nobody else is on that network",
             host(conf)
         ));
     }
@@ -67,9 +68,41 @@ pub fn websocket(conf: &Value, plain: bool) -> Check {
     check
 }
 
+/// Two that want the same port of the same address: the second isn't there, or the server doesn't start.
+pub fn ports(conf: &Value) -> Check {
+    let mut check = Check::new("each listener has a port of its own");
+    let mut all = vec![("clients", host(conf).to_owned(), port(conf).unwrap_or(4222))];
+    for (name, names) in [("websocket", &["websocket", "ws"][..]), ("cluster", &["cluster"])] {
+        let block = get(conf, names);
+        all.extend(block.and_then(|block| Some((name, host(block).to_owned(), port(block)?))));
+    }
+    for name in MONITORS {
+        let Some(at) = get(conf, &[name]) else { continue };
+        let (at_host, at_port) = match at.as_str().and_then(|at| at.rsplit_once(':')) {
+            Some((host, port)) => (host, port.parse().ok()),
+            None => (host(conf), at.as_i64()),
+        };
+        all.extend(at_port.map(|port| (name, at_host.to_owned(), port)));
+    }
+    let same = |a: &str, b: &str| {
+        is_everywhere(a) || is_everywhere(b) || a.eq_ignore_ascii_case(b) || is_loopback(a) && is_loopback(b)
+    };
+    for (n, (name, host, port)) in all.iter().enumerate().filter(|(_, (_, _, port))| *port > 0) {
+        for (other, other_host, _) in all[..n].iter().filter(|(_, h, p)| p == port && same(h, host)) {
+            check.wrong(format!(
+                "{name} at {host}:{port} and {other} at {other_host}:{port} want the same port: give each its own"
+            ));
+        }
+    }
+    check
+}
+
+/// Where the server tells of itself.
+const MONITORS: [&str; 5] = ["http", "https", "http_port", "https_port", "monitor_port"];
+
 pub fn monitoring(conf: &Value) -> Check {
     let mut check = Check::new("monitoring isn't reached from outside");
-    for name in ["http", "https", "http_port", "https_port", "monitor_port"] {
+    for name in MONITORS {
         let Some(at) = get(conf, &[name]) else { continue };
         let host = at.as_str().and_then(|a| a.rsplit_once(':')).map_or_else(|| host(conf), |(host, _)| host);
         if !is_loopback(host) {
@@ -103,6 +136,7 @@ pub fn cluster(conf: &Value) -> Check {
             check.wrong(format!("cluster.{name} is missing; {AGAIN}"));
         }
     }
+    routes::to_itself(conf, &mut check);
     if text(conf, &["server_name"]).is_none() {
         check.wrong("server_name is missing: JetStream needs one for each server of a cluster");
     }

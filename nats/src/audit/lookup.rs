@@ -29,6 +29,23 @@ pub fn host(block: &Value) -> &str {
     listen.or_else(|| text(block, &["host", "net"])).unwrap_or("0.0.0.0")
 }
 
+/// The port that a block names; 0 or less is any free one.
+pub fn port(block: &Value) -> Option<i64> {
+    match get(block, &["listen"]) {
+        Some(Value::String(listen)) => {
+            listen.rsplit_once(':').map_or(listen.as_str(), |(_, port)| port).parse().ok()
+        }
+        Some(listen) => listen.as_i64(),
+        None => get(block, &["port"]).and_then(Value::as_i64),
+    }
+}
+
+/// Whether a listener there has every address of its machine.
+pub fn is_everywhere(host: &str) -> bool {
+    let bare = host.trim_matches(['[', ']']);
+    bare.is_empty() || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
+}
+
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

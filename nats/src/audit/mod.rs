@@ -3,19 +3,25 @@
 //! It reads (see [`crate::conf`]); whether nats-server does what is written there is for whoever can start one.
 
 mod accounts;
+mod bounds;
 mod callout;
 mod listeners;
 mod lookup;
+mod quiet;
+mod routes;
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+pub use self::quiet::file;
 use self::{
-    accounts::{accounts, bounds, crossing, permissions},
+    accounts::{accounts, crossing, permissions},
+    bounds::{bounds, room},
     callout::{callout, strangers},
-    listeners::{clients, cluster, monitoring, websocket},
+    listeners::{clients, cluster, monitoring, ports, websocket},
     lookup::{get, text},
+    quiet::{log, mappings},
 };
 use crate::Keys;
 
@@ -56,7 +62,7 @@ impl Check {
     }
 }
 
-/// Looks at all there is. `plain` says that a proxy in front of the listeners has TLS.
+/// Looks at all that stands in it. `plain` says that listeners without TLS are right. Who reads the file itself is for [`file`].
 pub fn audit(conf: &Value, keys: &Keys, plain: bool) -> Vec<Check> {
     vec![
         callout(conf, keys),
@@ -64,12 +70,16 @@ pub fn audit(conf: &Value, keys: &Keys, plain: bool) -> Vec<Check> {
         accounts(conf),
         permissions(conf, keys),
         crossing(conf),
+        mappings(conf),
         bounds(conf),
         clients(conf, plain),
         websocket(conf, plain),
         monitoring(conf),
+        ports(conf),
         cluster(conf),
+        log(conf),
         durability(conf),
+        room(conf),
     ]
 }
 
@@ -104,6 +114,7 @@ pub fn together(confs: &[Value]) -> Vec<Check> {
     if names.iter().collect::<BTreeSet<_>>().len() < names.len() {
         check.wrong("two of them have the same server_name: each needs its own");
     }
+    routes::to_strangers(confs, &mut check);
     vec![check]
 }
 

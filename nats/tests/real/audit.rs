@@ -1,6 +1,6 @@
 //! What a person could get wrong in a configuration is found, and what nats-server is set to by us isn't complained about.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use kez_nats::{
     Keys, Server,
@@ -106,6 +106,16 @@ fn each_mistake_is_found_and_named() {
             "  timeout: 5\n",
             "! the auth callout decides about users: authorization.timeout",
         ),
+        (
+            "  timeout: 1.8\n",
+            "  timeout: 0.1\n",
+            "! the auth callout decides about users: authorization.timeout must be 1 at least",
+        ),
+        (
+            "  timeout: 1.8\n",
+            "  timeout: 2\n",
+            "! the auth callout decides about users: authorization.timeout must be less than 2",
+        ),
         ("  timeout: 1.8\n", "", "! the auth callout decides about users: authorization.timeout"),
         (
             "system_account: SYS",
@@ -202,13 +212,47 @@ fn each_mistake_is_found_and_named() {
             "",
             "! users reach the client subjects and nothing else: CHAT.imports lacks stream kez.chat.inbox.*",
         ),
-        ("      max_subs: 16\n", "", "! users have bounds: accounts.CHAT.limits.max_subs is missing"),
+        (
+            "      max_subs: 16\n",
+            "",
+            "! users have bounds, and room within them: accounts.CHAT.limits.max_subs is missing",
+        ),
         (
             "      max_payload: 307200\n",
             "      max_payload: 1024\n",
-            "! users have bounds: accounts.CHAT.limits.max_payload is 1024",
+            "! users have bounds, and room within them: accounts.CHAT.limits.max_payload is 1024",
         ),
-        ("max_payload: 1048576", "max_payload: 65536", "! users have bounds: max_payload must be"),
+        (
+            "      max_conn: 10000\n",
+            "      max_conn: 3\n",
+            "! users have bounds, and room within them: accounts.CHAT.limits.max_conn is 3",
+        ),
+        (
+            "      max_subs: 16\n",
+            "      max_subs: 1\n",
+            "! users have bounds, and room within them: accounts.CHAT.limits.max_subs is 1",
+        ),
+        (
+            "system_account: SYS",
+            "max_control_line: 512\nsystem_account: SYS",
+            "! users have bounds, and room within them: max_control_line must be 4096 at least",
+        ),
+        (
+            "max_file_store: 1TB",
+            "max_file_store: 10MB",
+            "! there is room for mail: jetstream.max_file_store is 10485760",
+        ),
+        (
+            "max_file_store: 1TB",
+            "max_file_store: 10GB",
+            "? there is room for mail: jetstream.max_file_store is 10737418240",
+        ),
+        ("  max_file_store: 1TB\n", "", "? there is room for mail: jetstream.max_file_store is missing"),
+        (
+            "max_payload: 1048576",
+            "max_payload: 65536",
+            "! users have bounds, and room within them: max_payload must be",
+        ),
         (
             "host: \"127.0.0.1\"\n# -1",
             "host: \"0.0.0.0\"\n# -1",
@@ -260,6 +304,51 @@ fn each_mistake_is_found_and_named() {
             "! only servers of the cluster join it: cluster has neither",
         ),
         (
+            "  port: 8443",
+            "  port: 4222",
+            "! each listener has a port of its own: websocket at 127.0.0.1:4222 and clients at 127.0.0.1:4222",
+        ),
+        (
+            "  port: 6222",
+            "  port: 8443",
+            "! each listener has a port of its own: cluster at 127.0.0.1:8443 and websocket at 127.0.0.1:8443",
+        ),
+        (
+            "http: \"127.0.0.1:8222\"",
+            "http: \"localhost:4222\"",
+            "! each listener has a port of its own: http at localhost:4222 and clients at 127.0.0.1:4222",
+        ),
+        (
+            "system_account: SYS",
+            "mappings { \"kez.chat.send.*\": \"elsewhere\" }\nsystem_account: SYS",
+            "! messages go where they are sent: mappings sends",
+        ),
+        (
+            "  CHAT {\n",
+            "  CHAT {\n    mappings { \"kez.chat.send.*\": \"elsewhere\" }\n",
+            "! messages go where they are sent: accounts.CHAT.mappings sends",
+        ),
+        (
+            "system_account: SYS",
+            "trace: true\nsystem_account: SYS",
+            "! the log holds no secrets and no mail: trace writes",
+        ),
+        (
+            "system_account: SYS",
+            "trace_verbose: true\nsystem_account: SYS",
+            "! the log holds no secrets and no mail: trace_verbose writes",
+        ),
+        (
+            "system_account: SYS",
+            "debug: true\nsystem_account: SYS",
+            "? the log holds no secrets and no mail: debug writes",
+        ),
+        (
+            "@127.0.0.1:6223\"",
+            "@127.0.0.1:6222\"",
+            "? only servers of the cluster join it: cluster.routes: 127.0.0.1:6222 is this server itself",
+        ),
+        (
             "sync_interval: \"always\"",
             "sync_interval: \"2m\"",
             "? what is acknowledged is on disk: jetstream.sync_interval isn't always",
@@ -304,19 +393,72 @@ fn a_proxy_with_tls_is_taken_at_its_word() {
 
 #[test]
 fn servers_of_a_cluster_are_compared() {
-    let (dir, keys, mut server) = settings();
-    let first = read(&dir, &server.render(&keys).unwrap());
-    assert_eq!(found(&audit::together(&[first.clone(), first.clone()])).len(), 1, "the same name twice");
-    server.name = "n2".into();
-    let second = server.render(&keys).unwrap();
+    let (dir, keys, server) = settings();
+    let part = |name: &str, port: u16, routes: &[&str]| {
+        let mut server = server.clone();
+        server.name = name.into();
+        let cluster = server.cluster.as_mut().unwrap();
+        cluster.listen.set_port(port);
+        cluster.routes = routes.iter().map(ToString::to_string).collect();
+        server.render(&keys).unwrap()
+    };
+    let text = part("n1", 6222, &["127.0.0.1:6223"]);
+    let (first, second) = (read(&dir, &text), part("n2", 6223, &["127.0.0.1:6222"]));
     assert_eq!(found(&audit::together(&[first.clone(), read(&dir, &second)])), [""; 0]);
+    let again = part("n1", 6223, &["127.0.0.1:6222"]);
+    assert_eq!(found(&audit::together(&[first.clone(), read(&dir, &again)])).len(), 1, "the same name twice");
     for (what, by) in [
         ("name: \"kez\"", "name: other"),
         ("pool_size: 3", "pool_size: 5"),
         ("max_subs: 16", "max_subs: 17"),
         ("timeout: 1.8", "timeout: 1.5"),
+        ("@127.0.0.1:6222", "@127.0.0.1:7222"),
+        ("@127.0.0.1:6222", "@192.0.2.1:6222"),
     ] {
+        assert_eq!(second.matches(what).count(), 1, "{what}");
         let other = read(&dir, &second.replace(what, by));
         assert_eq!(found(&audit::together(&[first.clone(), other])).len(), 1, "{by}");
     }
+    // Servers that listen everywhere are reached by names that don't stand there, but there aren't more names than servers.
+    let everywhere = |name: &str, routes: &[&str]| {
+        let text = part(name, 6222, routes);
+        assert_eq!(text.matches("  host: \"127.0.0.1\"\n  port: 6222").count(), 1);
+        read(&dir, &text.replace("  host: \"127.0.0.1\"\n  port: 6222", "  host: \"0.0.0.0\"\n  port: 6222"))
+    };
+    let two = |routes: &str| {
+        let first = everywhere("n1", &["n2.test:6222", "n3.test:6222"]);
+        let second = everywhere("n2", &["n1.test:6222", "n3.test:6222"]);
+        let third = everywhere("n3", &["n1.test:6222", routes]);
+        found(&audit::together(&[first, second, third]))
+    };
+    assert_eq!(two("N2.test:6222"), [""; 0]);
+    let more = two("n2.tset:6222");
+    assert!(more.len() == 1 && more[0].contains("4 addresses for 3 servers"), "{more:#?}");
+    assert!(two("n2.test:6223")[0].contains("n2.test:6223 is none of them"));
+}
+
+#[test]
+fn who_else_has_the_file_is_told() {
+    let (dir, keys, mut server) = settings();
+    let path = dir.path().join("nats.conf");
+    let judged = |server: &Server, mode| {
+        let conf = read(&dir, &server.render(&keys).unwrap());
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        found(&[audit::file(&path, &conf)])
+    };
+    for mode in [0o600, 0o400] {
+        assert_eq!(judged(&server, mode), [""; 0]);
+    }
+    for mode in [0o644, 0o604] {
+        let found = judged(&server, mode);
+        assert!(
+            found.len() == 1 && found[0].starts_with("! ") && found[0].contains("chmod 600"),
+            "{found:#?}"
+        );
+    }
+    let found = judged(&server, 0o640);
+    assert!(found.len() == 1 && found[0].starts_with("? "), "a group of its own may be meant: {found:#?}");
+    server.cluster = None;
+    assert_eq!(judged(&server, 0o644), [""; 0], "there is no secret in it");
+    assert!(judged(&server, 0o664)[0].contains("others may change"));
 }

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use kez_nats::{Error, Keys, Owner};
+use kez_nats::{Error, Keys, Owner, session_keys};
 use kez_proto::subjects::Role;
 
 fn mode(path: &Path) -> u32 {
@@ -75,6 +75,64 @@ fn session_keys_that_are_there_are_all_there_is() {
     fs::rename(&first, &second).unwrap();
     Keys::load_or_create(dir.path()).unwrap();
     assert!(second.exists() && !first.exists(), "an operator who took the first away meant it");
+}
+
+#[test]
+fn session_keys_are_looked_at_as_the_others_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = Keys::load_or_create(dir.path()).unwrap();
+    let (session, file) = (keys.session_keys(), keys.session_keys().join("1.nk"));
+    let loaded = || match Keys::load(dir.path()) {
+        Ok(_) => String::new(),
+        Err(error) => error.with_cause(),
+    };
+    assert_eq!(loaded(), "");
+    let chmod = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    for loose in [0o640, 0o604] {
+        chmod(&file, loose);
+        assert!(loaded().ends_with(&format!("chmod 600 '{}'", file.display())), "{}", loaded());
+    }
+    chmod(&file, 0o600);
+    chmod(&session, 0o777);
+    assert!(loaded().ends_with(&format!("chmod 700 '{}'", session.display())), "{}", loaded());
+    chmod(&session, 0o700);
+    let seed = fs::read_to_string(&file).unwrap();
+    fs::write(&file, nkeys::KeyPair::new_account().seed().unwrap()).unwrap();
+    assert!(loaded().contains("1.nk isn't the seed of a NATS user"), "{}", loaded());
+    fs::write(&file, seed).unwrap();
+    fs::rename(&file, session.join("first.nk")).unwrap();
+    assert!(loaded().contains("has no <number>.nk"), "{}", loaded());
+    fs::remove_dir_all(&session).unwrap();
+    assert!(loaded().contains("session: No such file"), "{}", loaded());
+}
+
+#[test]
+fn the_next_session_key_has_the_next_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = Keys::load_or_create(dir.path()).unwrap();
+    let session = keys.session_keys();
+    fs::rename(session.join("1.nk"), session.join("9.nk")).unwrap();
+    for foreign in ["README", "12.nk.bak", "011.nk", ".13.nk"] {
+        fs::write(session.join(foreign), "").unwrap();
+    }
+    let first = fs::read_to_string(session.join("9.nk")).unwrap();
+    let (number, file) = session_keys::add(&session).unwrap();
+    assert_eq!((number, file.as_path(), mode(&file)), (10, session.join("10.nk").as_path(), 0o600));
+    let second = fs::read_to_string(&file).unwrap();
+    assert!(second.starts_with("SU") && second != first, "a fresh seed of a user");
+    assert_eq!(fs::read_to_string(session.join("9.nk")).unwrap(), first);
+    Keys::load(dir.path()).unwrap();
+
+    // Several at once get a number each.
+    let made: HashSet<_> = thread::scope(|scope| {
+        let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| session_keys::add(&session).unwrap().0)).collect();
+        makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+    });
+    assert_eq!(made, (11..19).collect());
+
+    fs::rename(&file, session.join(format!("{}.nk", u64::MAX))).unwrap();
+    assert!(matches!(session_keys::add(&session), Err(Error::Keys { .. })));
+    assert!(matches!(session_keys::add(&dir.path().join("nowhere")), Err(Error::Io { .. })));
 }
 
 #[test]

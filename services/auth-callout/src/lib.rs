@@ -117,14 +117,11 @@ pub async fn run(
 /// For sealed requests and for plain ones.
 fn callouts(keys: &Path) -> Result<(Callout, Callout), Failure> {
     let read = |name: &str| {
-        let file = keys.join(name);
-        let wrong = |why: String| {
-            let message = format!("can't use the key {}: {why}; make it with kez nats init", file.display());
+        kez_nats::read_seed(&keys.join(name)).map_err(|e| {
+            let message =
+                format!("can't use a key of --callout-keys: {}; kez nats init makes them", e.with_cause());
             Failure::new(Kind::Configuration, message)
-        };
-        std::fs::read_to_string(&file)
-            .map(|text| text.trim_end().to_owned())
-            .map_err(|e| wrong(e.to_string()))
+        })
     };
     let (issuer, xkey) = (read("callout-issuer.nk")?, read("callout-xkey.nk")?);
     let both = Callout::new(&issuer, Some(&xkey)).zip(Callout::new(&issuer, None));

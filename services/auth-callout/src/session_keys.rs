@@ -3,8 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
@@ -21,8 +20,6 @@ use nkeys::KeyPairType;
 pub const READ_AGAIN: Duration = Duration::from_secs(10);
 /// A key that isn't known makes it be read at once, but not more often than this: strangers name keys too.
 const READ_AT_MOST: Duration = Duration::from_secs(1);
-/// A seed is 58 characters.
-const FILE_BYTES: u64 = 1024;
 
 /// The folder and what was found in it.
 pub struct SessionKeys {
@@ -185,10 +182,9 @@ fn list(folder: &Path) -> io::Result<Found> {
         if name.starts_with('.') {
             continue;
         }
-        match number(&name) {
+        match kez_nats::session_keys::number(&name) {
             Some(number) => {
-                let key = load(&path).map_err(|why| format!("the session key {} {why}", path.display()));
-                keys.insert(number, key);
+                keys.insert(number, load(&path).map_err(|why| format!("a session key can't be used: {why}")));
             }
             None => foreign.push(format!("{} isn't named as a session key is, <number>.nk", path.display())),
         }
@@ -198,20 +194,12 @@ fn list(folder: &Path) -> io::Result<Found> {
     Ok((keys, foreign))
 }
 
-/// The number in a key file's name, which has one spelling.
-fn number(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".nk")?;
-    digits.parse().ok().filter(|n: &u64| n.to_string() == digits)
-}
-
 fn load(path: &Path) -> Result<TokenKey, String> {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(FILE_BYTES).read_to_string(&mut text));
-    read.map_err(|e| format!("can't be read: {e}"))?;
-    let (prefix, seed) =
-        nkeys::decode_seed(text.trim_end()).map_err(|_| "isn't the seed of a NATS user (SU…)")?;
+    let text = kez_nats::read_seed(path).map_err(|e| e.with_cause())?;
+    let wrong = || format!("{} isn't the seed of a NATS user (SU…)", path.display());
+    let (prefix, seed) = nkeys::decode_seed(&text).map_err(|_| wrong())?;
     if !matches!(KeyPairType::from(prefix), KeyPairType::User) {
-        return Err("isn't the seed of a NATS user (SU…)".into());
+        return Err(wrong());
     }
     Ok(TokenKey::from_seed(&seed))
 }
@@ -219,7 +207,11 @@ fn load(path: &Path) -> Result<TokenKey, String> {
 /// Folders of keys for the tests of this crate.
 #[cfg(test)]
 pub mod testing {
-    use std::{fs, path::Path};
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::PermissionsExt,
+        path::Path,
+    };
 
     use nkeys::{KeyPair, KeyPairType};
 
@@ -243,7 +235,9 @@ pub mod testing {
         }
 
         pub fn write(&self, name: &str, text: &str) {
-            fs::write(self.path().join(name), text).unwrap();
+            let path = self.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
         }
 
         pub fn remove(&self, number: u8) {
@@ -254,6 +248,8 @@ pub mod testing {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+
     use nkeys::{KeyPair, KeyPairType};
 
     use super::{testing::Folder, *};
@@ -427,6 +423,11 @@ mod tests {
             assert!(text.is_empty() || !message.contains(text), "{message}");
         }
         folder.write("1.nk", &seed(KeyPairType::User));
+        let file = folder.path().join("1.nk");
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        let message = refused(folder.path());
+        assert!(message.ends_with(&format!("chmod 600 '{}'", file.display())), "{message}");
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         assert!(SessionKeys::load(folder.path(), Instant::now()).is_ok());
     }
 }

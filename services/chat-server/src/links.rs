@@ -43,8 +43,13 @@ impl Links {
         tell(&mut gateway.nats_ws_public_url, schemes.browsers, at.browsers);
     }
 
-    /// How clients reach a listener. One that only this machine reaches isn't told by a server that others reach.
+    /// How clients reach a listener. One that only this machine reaches isn't told by a server that others reach, nor one without TLS by a server that
+    /// has it: a proxy in front of it has another address.
     fn reached(&self, scheme: &str, listener: SocketAddr) -> Option<Url> {
+        let encrypted = self.public.as_ref().is_none_or(|public| public.scheme() == "https");
+        if encrypted && ["nats", "ws"].contains(&scheme) && !listener.ip().is_loopback() {
+            return None;
+        }
         let public = self.public.as_ref().and_then(Url::host);
         let host = match (public, listener.ip()) {
             (Some(public), ip) if ip.is_loopback() && !is_loopback(&public) => return None,
@@ -94,6 +99,15 @@ mod tests {
         assert_eq!(reached(None, "0.0.0.0:8443").as_deref(), Some("wss://kez.test:8443/"));
         assert_eq!(reached(public, "[::]:8443").as_deref(), Some("wss://chat.test:8443/"));
         assert_eq!(reached(public, "192.0.2.1:8443").as_deref(), Some("wss://chat.test:8443/"));
+        let plain = |public, listener: &str| {
+            let url = links(public, "0.0.0.0:6969").reached("ws", listener.parse().unwrap());
+            url.map(|url| url.to_string())
+        };
+        assert_eq!(plain(None, "127.0.0.1:8443").as_deref(), Some("ws://127.0.0.1:8443/"));
+        assert_eq!(plain(None, "0.0.0.0:8443"), None, "the server itself is reached over TLS");
+        assert_eq!(plain(public, "192.0.2.1:8443"), None);
+        let here = Some("http://192.0.2.1:6969");
+        assert_eq!(plain(here, "0.0.0.0:8443").as_deref(), Some("ws://192.0.2.1:8443/"));
         assert_eq!(reached(public, "127.0.0.1:8443"), None, "others would look for it on their own machine");
         assert_eq!(
             reached(Some("http://127.0.0.1:6969"), "127.0.0.1:8443").as_deref(),

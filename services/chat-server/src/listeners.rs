@@ -23,10 +23,12 @@ const BROWSERS: SocketAddr = SocketAddr::new(LOCALHOST, 8443);
 #[derive(ClapArgs, Clone, Debug)]
 #[group(id = "listeners", conflicts_with = "nats_url")]
 pub struct ListenerArgs {
-    /// Where the nats-server that is started listens [default: 127.0.0.1:4222, or a free port of 127.0.0.1 if that is taken].
+    /// Where the nats-server that is started listens [default: 127.0.0.1:4222, or a free port of 127.0.0.1 if that is taken]. Beyond this machine it
+    /// needs TLS, or --nats-plain.
     #[arg(long, env = "KEZ_CHAT_NATS_BIND", value_name = "ADDRESS")]
     pub nats_bind: Option<SocketAddr>,
-    /// Where it listens for browsers, by WebSocket [default: 127.0.0.1:8443, or a free port of 127.0.0.1 if that is taken].
+    /// Where it listens for browsers, by WebSocket [default: 127.0.0.1:8443, or a free port of 127.0.0.1 if that is taken]. Beyond this machine it needs
+    /// TLS, or --nats-ws-plain.
     #[arg(long, env = "KEZ_CHAT_NATS_WS_BIND", value_name = "ADDRESS")]
     pub nats_ws_bind: Option<SocketAddr>,
     /// Certificate (PEM, with those between it and its authority) for TLS on both listeners.
@@ -35,7 +37,11 @@ pub struct ListenerArgs {
     /// The certificate's private key (PEM).
     #[arg(long, env = "KEZ_CHAT_NATS_TLS_KEY", value_name = "FILE", requires = "nats_tls_cert")]
     pub nats_tls_key: Option<PathBuf>,
-    /// No TLS on the listener for browsers: a proxy in front of it has it.
+    /// No TLS on the listener of --nats-bind: a proxy in front of it has it, or nobody else is on its network. Clients aren't told of it, unless
+    /// --nats-public-url does.
+    #[arg(long, env = "KEZ_CHAT_NATS_PLAIN")]
+    pub nats_plain: bool,
+    /// No TLS on the listener for browsers: a proxy in front of it has it. They aren't told of it, unless --nats-ws-public-url does.
     #[arg(long, env = "KEZ_CHAT_NATS_WS_PLAIN")]
     pub nats_ws_plain: bool,
     /// Origins of web pages that may connect, such as https://app.example.org, beside the public URL's and this server's own; separated by commas.
@@ -47,8 +53,7 @@ pub struct ListenerArgs {
 #[derive(Clone, Debug)]
 pub struct Listeners {
     asked: Addresses<Option<SocketAddr>>,
-    tls: Option<Tls>,
-    websocket_tls: Option<Tls>,
+    tls: Addresses<Option<Tls>>,
     origins: Vec<Origin>,
 }
 
@@ -71,9 +76,14 @@ impl ListenerArgs {
             readable(&tls.cert, "--nats-tls-cert (KEZ_CHAT_NATS_TLS_CERT)")?;
             readable(&tls.key, "--nats-tls-key (KEZ_CHAT_NATS_TLS_KEY)")?;
         }
-        let bare =
-            self.nats_ws_bind.filter(|b| !b.ip().is_loopback() && tls.is_none() && !self.nats_ws_plain);
-        if let Some(bind) = bare {
+        let open = |bind: &SocketAddr| !bind.ip().is_loopback() && tls.is_none();
+        if let Some(bind) = self.nats_bind.filter(open).filter(|_| !self.nats_plain) {
+            return wrong(format!(
+                "--nats-bind {bind} is reached by other machines, and clients need TLS there: give --nats-tls-cert and --nats-tls-key, \
+                 or --nats-plain if a proxy in front of it has TLS or nobody else is on its network"
+            ));
+        }
+        if let Some(bind) = self.nats_ws_bind.filter(open).filter(|_| !self.nats_ws_plain) {
             return wrong(format!(
                 "--nats-ws-bind {bind} is reached by other machines, and browsers need TLS there: give --nats-tls-cert and --nats-tls-key, \
                  or --nats-ws-plain if a proxy in front of it has TLS"
@@ -81,8 +91,10 @@ impl ListenerArgs {
         }
         Ok(Listeners {
             asked: Addresses { clients: self.nats_bind, browsers: self.nats_ws_bind },
-            websocket_tls: tls.clone().filter(|_| !self.nats_ws_plain),
-            tls,
+            tls: Addresses {
+                clients: tls.clone().filter(|_| !self.nats_plain),
+                browsers: tls.filter(|_| !self.nats_ws_plain),
+            },
             origins: self.nats_ws_origin,
         })
     }
@@ -131,32 +143,34 @@ impl Listeners {
     /// Writes them into a configuration.
     pub fn set(&self, server: &mut kez_nats::Server, addresses: Addresses) {
         server.listen = addresses.clients;
-        server.tls = self.tls.clone();
+        server.tls = self.tls.clients.clone();
         server.websocket = Some(WebSocket {
             listen: addresses.browsers,
-            tls: self.websocket_tls.clone(),
+            tls: self.tls.browsers.clone(),
             origins: self.origins.clone(),
         });
     }
 
     /// The certificate of the listener for clients, if it has TLS.
     pub fn certificate(&self) -> Option<&Path> {
-        self.tls.as_ref().map(|tls| tls.cert.as_path())
+        self.tls.clients.as_ref().map(|tls| tls.cert.as_path())
     }
 
-    /// Those that clients of other machines reach with no proxy between.
+    /// Those that clients of other machines reach with no proxy between. One without TLS may have a proxy.
     pub fn direct(&self) -> Vec<Transport> {
-        let open = |asked: Option<SocketAddr>| asked.is_some_and(|bind| !bind.ip().is_loopback());
-        let clients = open(self.asked.clients).then_some(Transport::Standard);
-        let browsers = open(self.asked.browsers) && self.websocket_tls.is_some();
-        clients.into_iter().chain(browsers.then_some(Transport::Websocket)).collect()
+        let direct = |asked: Option<SocketAddr>, tls: &Option<Tls>| {
+            tls.is_some() && asked.is_some_and(|bind| !bind.ip().is_loopback())
+        };
+        let clients = direct(self.asked.clients, &self.tls.clients).then_some(Transport::Standard);
+        let browsers = direct(self.asked.browsers, &self.tls.browsers).then_some(Transport::Websocket);
+        clients.into_iter().chain(browsers).collect()
     }
 
     /// The schemes of both listeners' addresses.
     pub fn schemes(&self) -> Addresses<&'static str> {
         Addresses {
-            clients: if self.tls.is_some() { "tls" } else { "nats" },
-            browsers: if self.websocket_tls.is_some() { "wss" } else { "ws" },
+            clients: if self.tls.clients.is_some() { "tls" } else { "nats" },
+            browsers: if self.tls.browsers.is_some() { "wss" } else { "ws" },
         }
     }
 }

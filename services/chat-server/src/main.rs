@@ -126,6 +126,5 @@ fn failure(e: kez_nats::Error) -> Failure {
         Error::Keys { .. } => Kind::Configuration,
         Error::Io { .. } => Kind::Disk,
     };
-    let cause = std::error::Error::source(&e).map(|source| format!(": {source}")).unwrap_or_default();
-    Failure::new(kind, format!("{e}{cause}"))
+    Failure::new(kind, e.with_cause())
 }

@@ -18,10 +18,13 @@ pub struct Args {
     /// Where clients reach this server, for links [default: https://<server>].
     #[arg(long, env = "KEZ_CHAT_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<Url>,
-    /// Where clients reach this deployment's NATS, nats:// or tls://; told by GET /v1/server. Without it, clients aren't told of it.
+    /// Where clients reach this deployment's NATS, such as tls://chat.example.org:4222 (nats:// where there is no TLS): GET /v1/server tells them. Give it
+    /// where a proxy, a name or another port leads to the listener [default for kez-chat-server: its own listener, if clients reach it there with TLS or on
+    /// this machine; for kez-gateway: they aren't told].
     #[arg(long, env = "KEZ_CHAT_NATS_PUBLIC_URL", value_name = "URL")]
     pub nats_public_url: Option<Url>,
-    /// Where browsers reach this deployment's NATS, ws:// or wss://; told by GET /v1/server. Without it, they aren't told of it.
+    /// Where browsers reach this deployment's NATS, such as wss://chat.example.org/nats (ws:// where there is no TLS): GET /v1/server tells them. Give it
+    /// where a proxy passes a path or a port of its own to the listener [default: as with --nats-public-url].
     #[arg(long, env = "KEZ_CHAT_NATS_WS_PUBLIC_URL", value_name = "URL")]
     pub nats_ws_public_url: Option<Url>,
     /// Folder of a web client to serve at /, instead of the page that says what this server is.

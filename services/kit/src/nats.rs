@@ -1,7 +1,7 @@
 //! The connection to NATS: made with the service's own nkey, kept for ever, and honest about being away.
 
 use std::{
-    fmt, io,
+    fmt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -34,7 +34,7 @@ pub struct NatsArgs {
         default_value = "nats://127.0.0.1:4222"
     )]
     pub nats_url: Vec<String>,
-    /// File with the seed of this service's nkey (SU…); without one it connects without credentials, which only a NATS for trials allows.
+    /// File with the seed of this service's nkey (SU…), which nobody else may read (mode 0600); without one it connects without credentials, which only a NATS for trials allows.
     #[arg(long, env = "KEZ_CHAT_NATS_NKEY", value_name = "FILE")]
     pub nats_nkey: Option<PathBuf>,
     /// File with the certificates (PEM) of the authority behind NATS's TLS [default: those that this system trusts].
@@ -87,7 +87,7 @@ impl fmt::Display for Unanswered {
 
 impl Nats {
     /// Connects as `name`, with replies under `inbox_prefix`, and a gate in `life`. Tries until it succeeds or the process stops; only a seed file
-    /// that can't be read is a failure. `capacity` is how many messages may wait in one subscription before the connection drops some.
+    /// that can't be read, or that others can read, is a failure. `capacity` is how many messages may wait in one subscription before the connection drops some.
     pub async fn connect(
         args: &NatsArgs,
         name: &'static str,
@@ -201,12 +201,11 @@ impl Nats {
     }
 }
 
-/// The seed in this file.
+/// The seed in this file, which nobody else may read.
 fn seed(file: &Path) -> Result<String, Failure> {
-    let unreadable = |e: io::Error| {
-        Failure::new(Kind::Configuration, format!("can't read the nkey seed {}: {e}", file.display()))
-    };
-    std::fs::read_to_string(file).map(|s| s.trim().to_owned()).map_err(unreadable)
+    kez_nats::read_seed(file).map_err(|e| {
+        Failure::new(Kind::Configuration, format!("can't use the nkey seed: {}", e.with_cause()))
+    })
 }
 
 /// The key whose seed is in this file.

@@ -64,7 +64,7 @@ pub enum Command {
         after_help = "Over NATS the server knows who sends, whatever the message says; over HTTP it doesn't.\n\nExamples:\n  kez send bob see you at eight\n  kez send bob@chat.example.org hello\n  kez send bob -- --this begins with dashes\n  kez send bob < letter.txt\n  kez send --nats bob hello\n  kez send --nats=wss://chat.example.org:8443 bob hello"
     )]
     Send {
-        /// Send over NATS: at this address, or where the server says that it is
+        /// Send over NATS: at this address, or where the server says that it is; with TLS if the server has it
         #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
         nats: Option<Option<String>>,
         /// bob, or bob@server
@@ -77,7 +77,7 @@ pub enum Command {
         after_help = "Times are UTC. \"(unverified)\" means that nobody checked who sent the message.\nEach message is printed once, over restarts too; state changes go to stderr.\n\nExamples:\n  kez listen\n  kez listen --nats                                    over NATS, where the server says that it is\n  kez listen --nats=nats://127.0.0.1:4222              over TCP; tls:// where that is encrypted\n  kez listen --nats=wss://chat.example.org:8443        over a WebSocket, as browsers do"
     )]
     Listen {
-        /// Listen over NATS: at this address, or where the server says that it is
+        /// Listen over NATS: at this address, or where the server says that it is; with TLS if the server has it
         #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
         nats: Option<Option<String>>,
     },
@@ -112,6 +112,17 @@ pub enum Command {
         method: String,
         /// Path and query, exactly as they will be sent
         target: String,
+    },
+    /// Print the envelope that begins a session, for curl and scripts: what POST /v1/session takes, good for 60 seconds
+    #[command(
+        after_help = "The session's key stands for yours until the session ends: over NATS with the token, and to renew it.\n\nExample:\n  curl http://127.0.0.1:6969/v1/session -d \"$(kez session phone.nk)\""
+    )]
+    Session {
+        /// The session's key, the seed of an nkey (SU…); made if it isn't there, for you alone to read
+        file: PathBuf,
+        /// How long the session lasts; the server may allow less
+        #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=24))]
+        hours: u64,
     },
     /// For operators: set up a nats-server of your own, and check it
     Nats {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use kez_client::{
     Client, Error, Home, Identity,
     home::Profile,
-    nats::{Credential, Nats},
+    nats::{Credential, Nats, address},
     retry,
 };
 use kez_proto::server::ServerInfo;
@@ -60,7 +60,8 @@ impl Context {
         Ok(Member { identity, profile, client })
     }
 
-    /// NATS as this member: at the address that was given, else where the server that `ask` asks says that it is.
+    /// NATS as this member: at the address that was given, else where the server that `ask` asks says that it is. Without TLS only where the user
+    /// named it, or where the server itself is reached without.
     pub async fn nats<F: Future<Output = Result<ServerInfo, Error>>>(
         &self,
         member: &Member,
@@ -69,16 +70,23 @@ impl Context {
     ) -> Result<Nats, Failure> {
         let named = given.is_some();
         let url = match given {
-            Some(url) => url,
+            Some(url) => {
+                if address::is_exposed(&url) {
+                    self.out.status(&format!(
+                        "Warning: {url} has no TLS; others on the way can read and change what is sent."
+                    ));
+                }
+                url
+            }
             None => {
+                let server = member.client.base_url();
                 let told = ask().await?.nats.unwrap_or_default();
                 let nowhere = || {
-                    let server = member.client.base_url();
                     Failure::refused(format!(
                         "{server} doesn't say where its NATS is; name its address: --nats=URL"
                     ))
                 };
-                told.url.or(told.websocket_url).ok_or_else(nowhere)?
+                address::choose(server, &told)?.ok_or_else(nowhere)?
             }
         };
         let Profile { server, handle, .. } = member.profile.clone();

@@ -36,6 +36,11 @@ impl From<Error> for Failure {
                     "{error}. Look who you are with: kez whoami; take a name there with: kez register <handle>"
                 )
             }
+            None if matches!(error, Error::Exposed { .. }) => {
+                format!(
+                    "{error}. Do the same without --nats, over HTTPS, or name an address that has TLS: --nats=tls://host:port"
+                )
+            }
             _ => error.to_string(),
         };
         Self::Refused { message, code }

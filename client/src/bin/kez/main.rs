@@ -45,6 +45,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Listen { nats } => commands::listen::run(&context, nats).await,
             Command::Inbox { limit, since } => commands::inbox::run(&context, limit, since).await,
             Command::Auth { method, target } => commands::auth::run(&context, &method, &target),
+            Command::Session { file, hours } => commands::session::run(&context, &file, hours),
             Command::Delete { through, yes } => commands::delete::run(&context, through, yes).await,
             Command::Nats { command } => commands::nats::run(&context, command).await,
         }

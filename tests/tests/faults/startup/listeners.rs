@@ -28,6 +28,44 @@ async fn browsers_of_other_machines_need_tls_or_a_proxy() {
 }
 
 #[tokio::test]
+async fn clients_of_other_machines_need_tls_or_a_word_of_the_operators() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("db");
+    for bind in ["0.0.0.0:0", "[::]:0"] {
+        // That browsers may come without says nothing about clients.
+        let mut flags = arguments(&db, &[("--nats-bind", bind)]);
+        flags.push("--nats-ws-plain".into());
+        let outcome = refused(&flags).await;
+        let words = [&format!("--nats-bind {bind}"), "--nats-tls-cert", "--nats-tls-key", "--nats-plain"];
+        outcome.in_one_line(2, &words).and_nothing_else();
+    }
+    assert!(!db.exists());
+
+    let mut flags = arguments(&db, &[("--nats-bind", "0.0.0.0:0")]);
+    flags.push("--nats-plain".into());
+    let mut private = Process::spawn("kez-chat-server", &flags);
+    private.ready().await;
+    assert!(private.address("nats").starts_with("nats://127.0.0.1:"));
+    let info: serde_json::Value =
+        http::get(format!("{}/v1/server", private.address("http"))).await.json().await.unwrap();
+    let told = (&info["nats"]["url"], info["nats"]["websocket_url"].as_str().unwrap_or_default());
+    assert!(told.0.is_null() && told.1.starts_with("ws://127.0.0.1:"), "{info}");
+}
+
+#[tokio::test]
+async fn a_certificate_may_be_for_browsers_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = certificate(dir.path());
+    let given = [("--nats-tls-cert", cert.as_str()), ("--nats-tls-key", &key), ("--nats-bind", "0.0.0.0:0")];
+    let mut flags = arguments(&dir.path().join("db"), &given);
+    flags.push("--nats-plain".into());
+    let mut server = Process::spawn("kez-chat-server", &flags);
+    server.ready().await;
+    let (clients, browsers) = (server.address("nats"), server.address("nats_ws"));
+    assert!(clients.starts_with("nats://") && browsers.starts_with("wss://"), "{clients} {browsers}");
+}
+
+#[tokio::test]
 async fn files_of_tls_that_cannot_be_used_are_named_with_their_flag() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("db");

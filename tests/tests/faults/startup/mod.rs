@@ -5,6 +5,7 @@ mod flags;
 mod listeners;
 mod nats;
 mod ports;
+mod seeds;
 
 use std::{path::Path, process::Stdio};
 
@@ -31,7 +32,12 @@ pub fn arguments(db: &Path, flags: &[(&str, &str)]) -> Vec<String> {
 
 /// Starts it, which must fail.
 pub async fn refused(arguments: &[String]) -> Refused {
-    let mut command = Command::new(binary("kez-chat-server"));
+    refused_service("kez-chat-server", arguments).await
+}
+
+/// Starts this service, which must fail.
+pub async fn refused_service(name: &str, arguments: &[String]) -> Refused {
+    let mut command = Command::new(binary(name));
     for (name, _) in
         std::env::vars().filter(|(name, _)| name.starts_with("KEZ_") || name.starts_with("RUST_"))
     {

@@ -363,7 +363,7 @@ async fn signing_keys_change_and_no_session_is_dropped() {
     assert_eq!(answer.json::<Value>().await.unwrap(), json!({"keys": [first.jwk()]}));
 
     // A new key is public, and any verifier takes it.
-    std::fs::write(folder.join("2.nk"), KeyPair::new_user().seed().unwrap()).unwrap();
+    assert_eq!(kez_nats::session_keys::add(&folder).unwrap().0, 2);
     let second = token_key(&deployment.nats, 2);
     let published = async || Some(jwks(&url).await).filter(|keys| keys.keys.len() == 2);
     assert_eq!(kid(&eventually("the new key is public", published).await), second.jwk().kid);

@@ -4,7 +4,7 @@ use std::{fs, ops::Range};
 
 use kez_nats::Owner;
 use kez_proto::subjects;
-use kez_tests::{Deployment, eventually, nats::Nats, person::send, within};
+use kez_tests::{Deployment, TlsProxy, eventually, nats::Nats, person::send, within};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -150,6 +150,44 @@ async fn without_an_address_the_server_is_asked() {
         assert!(listening.line().await.ends_with(told[1]));
         assert!(listening.interrupt().await.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_server_with_tls_does_not_lead_to_a_nats_without() {
+    let mut deployment = Deployment::start(1).await;
+    let alice = User::registered("alice", deployment.url(0)).await;
+    // This machine by an address that anybody may have, as far as `kez` knows.
+    let exposed = deployment.nats.url().replace("127.0.0.1", "0.0.0.0");
+    deployment.gateway_arguments = vec!["--nats-public-url".into(), exposed.clone()];
+    let mut gateway = deployment.gateway("127.0.0.1:0");
+    gateway.ready().await;
+    let plain = gateway.address("http").to_owned();
+    let proxy = TlsProxy::start(&plain).await;
+    let run = async |arguments: &[&str]| {
+        let mut command = alice.command(arguments);
+        command.env("SSL_CERT_FILE", &proxy.certificate);
+        let output = within(&format!("kez {arguments:?} ends"), command.output()).await.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for command in [&["send", "--nats", "alice", "hello"][..], &["listen", "--nats"]] {
+        let (status, said) = run(&[&["--server-url", &proxy.url], command].concat()).await;
+        assert_eq!(status, Some(1), "{said}");
+        for words in ["error: ", &proxy.url, &exposed, "has no TLS", "without --nats", "--nats=tls://"] {
+            assert!(said.contains(words), "{words} isn't in {said}");
+        }
+    }
+    assert_eq!(alice.json(&["inbox"]).await, Vec::<Value>::new(), "nothing was sent");
+
+    // Over HTTPS it goes on, and NATS for those who say so or who have no TLS to lose.
+    let (status, said) = run(&["--server-url", &proxy.url, "send", "alice", "hello"]).await;
+    assert_eq!(status, Some(0), "{said}");
+    let (status, said) = run(&["--server-url", &plain, "send", "--nats", "alice", "hello"]).await;
+    assert!(status == Some(0) && !said.contains("Warning"), "{said}");
+    let (status, said) = run(&["--server-url", &proxy.url, "send", &flag(&exposed), "alice", "hello"]).await;
+    let warnings = said.lines().filter(|line| line.contains("Warning") && line.contains(&exposed)).count();
+    assert_eq!((status, warnings), (Some(0), 1), "{said}");
+    let (status, said) = run(&["send", &flag(&deployment.nats.url()), "alice", "hello"]).await;
+    assert!(status == Some(0) && !said.contains("Warning"), "{said}");
 }
 
 #[tokio::test]

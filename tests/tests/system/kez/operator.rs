@@ -99,6 +99,9 @@ async fn what_cannot_be_meant_is_wrong_usage() {
     let dir = operator.dir();
     let cases: &[&[&str]] = &[
         &["--ws-listen", "0.0.0.0:8443"],
+        &["--listen", "0.0.0.0:4222"],
+        &["--listen", "0.0.0.0:4222", "--ws-plain"],
+        &["--ws-listen", "[::]:8443", "--plain"],
         &["--nodes", "n1=a:1,n2=b:1"],
         &["--nodes", "n1=a:1,n1=b:1,n3=c:1"],
         &["--nodes", "../n1=a:1,n2=b:1,n3=c:1"],
@@ -116,6 +119,88 @@ async fn what_cannot_be_meant_is_wrong_usage() {
         assert!(ended.stderr.contains(case[0]), "{case:?}: {}", ended.stderr);
         assert!(!dir.exists(), "{case:?} left keys behind");
     }
+}
+
+#[tokio::test]
+async fn a_listener_that_others_reach_has_tls_or_the_operators_word() {
+    let operator = Operator::new();
+    let dir = operator.dir();
+    let nodes = ["--nodes", "n1=10.0.0.1:6222,n2=10.0.0.2:6222,n3=10.0.0.3:6222"];
+    // A cluster's servers are reached by other machines from the start.
+    let flags = ["nats", "init", "--dir", dir.to_str().unwrap(), "--server-name", "kez.test"];
+    let ended = operator.0.run(&[&flags, &nodes[..]].concat()).await;
+    assert_eq!(ended.status, Some(2));
+    for words in ["--listen 0.0.0.0:4222", "--tls-cert", "--plain"] {
+        assert!(ended.stderr.contains(words), "{words} isn't in {}", ended.stderr);
+    }
+    assert!(!dir.exists());
+
+    // On a network of their own, which the check is told.
+    let said = operator.init(&[&nodes[..], &["--plain"]].concat()).await;
+    assert!(said.contains("kez nats check --plain ") && said.contains("nats://10.0.0.1:4222,"), "{said}");
+    assert!(!said.contains("--nats-direct"), "a proxy may be in front: {said}");
+    let confs: Vec<_> =
+        ["n1", "n2", "n3"].map(|n| dir.join(format!("{n}.conf")).display().to_string()).into();
+    let confs: Vec<_> = confs.iter().map(String::as_str).collect();
+    let ended = operator.check(&[&["--plain"], &confs[..]].concat()).await;
+    let notes: Vec<_> = ended.stdout.lines().filter(|line| !line.starts_with("ok ")).collect();
+    assert!(
+        notes.iter().all(|line| line.contains("in the clear: on a network that others use")),
+        "{notes:#?}"
+    );
+    let ended = operator.check(&confs).await;
+    assert!(ended.stdout.contains("clients reach 0.0.0.0 without TLS"), "{}", ended.stdout);
+
+    // Clients that come without a proxy are counted by their addresses.
+    let tls = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    let said = operator.init(&[&nodes[..], &tls].concat()).await;
+    assert!(said.contains(" --nats-direct standard --nats-url tls://10.0.0.1:4222,"), "{said}");
+    let said = operator.init(&[&nodes[..], &tls, &["--ws-listen", "0.0.0.0:8443"]].concat()).await;
+    assert!(said.contains(" --nats-direct standard,websocket "), "{said}");
+    let said = operator.init(&[&tls[..], &["--ws-listen", "0.0.0.0:8443", "--ws-plain"]].concat()).await;
+    assert!(!said.contains("--nats-direct"), "{said}");
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_not_there_is_wrong_usage() {
+    let operator = Operator::new();
+    operator.init(&[]).await;
+    let (conf, missing) = (operator.conf().display().to_string(), operator.dir().join("nope.conf"));
+    let missing = missing.to_str().unwrap();
+    for named in [&[missing][..], &[&conf, missing]] {
+        let ended = operator.check(named).await;
+        assert_eq!((ended.status, ended.stdout.as_str()), (Some(2), ""), "{}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("there is no file {missing}")), "{}", ended.stderr);
+    }
+    let folder = operator.dir().display().to_string();
+    let ended = operator.check(&[&folder]).await;
+    assert!(ended.status == Some(2) && ended.stderr.contains("isn't a file"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn the_next_session_key_is_made_and_what_follows_is_told() {
+    let operator = Operator::new();
+    operator.init(&[]).await;
+    let keys = operator.dir().join("keys");
+    let (first, second) = (keys.join("session/1.nk"), keys.join("session/2.nk"));
+    let before = fs::read_to_string(&first).unwrap();
+    let said = operator.0.must(&["nats", "rotate-session-key", keys.to_str().unwrap()]).await;
+    for words in [format!("made     {}", second.display()), format!("rm {}", first.display())] {
+        assert!(said.contains(&words), "{words} isn't in {said}");
+    }
+    assert_eq!(fs::metadata(&second).unwrap().permissions().mode() & 0o777, 0o600);
+    let seed = fs::read_to_string(&second).unwrap();
+    assert!(seed.starts_with("SU") && seed != before && !said.contains(seed.trim()));
+    assert_eq!(fs::read_to_string(&first).unwrap(), before);
+    let made = &operator.0.json(&["nats", "rotate-session-key", keys.to_str().unwrap()]).await[0];
+    assert_eq!((&made["number"], made["old"].as_array().unwrap().len()), (&3.into(), 2));
+    let ended = operator.check(&[operator.conf().to_str().unwrap()]).await;
+    assert_eq!(ended.status, Some(0), "{}", ended.stdout);
+
+    let nowhere = operator.dir().join("nowhere");
+    let why = operator.0.fails(&["nats", "rotate-session-key", nowhere.to_str().unwrap()]).await;
+    assert!(why.contains(nowhere.join("session").to_str().unwrap()), "{why}");
+    assert!(!nowhere.exists());
 }
 
 #[tokio::test]
@@ -202,6 +287,19 @@ async fn what_a_file_cannot_tell_is_found_by_the_trial() {
     let ended = operator.check(&[conf.to_str().unwrap(), "--keys", theirs.to_str().unwrap()]).await;
     assert_eq!(ended.status, Some(1));
     assert!(ended.stdout.contains("has no user with the key of"), "{}", ended.stdout);
+    // A session key that others can read, a folder of keys that can't be read, a configuration that others may change.
+    let session = keys.join("session/1.nk");
+    fs::set_permissions(&session, fs::Permissions::from_mode(0o644)).unwrap();
+    let ended = operator.check(&[conf.to_str().unwrap()]).await;
+    let told = format!("chmod 600 '{}'", session.display());
+    assert!(ended.status == Some(1) && ended.stdout.contains(&told), "{}", ended.stdout);
+    fs::set_permissions(&session, fs::Permissions::from_mode(0o600)).unwrap();
+    let ended = operator.check(&[conf.to_str().unwrap(), "--keys", session.to_str().unwrap()]).await;
+    assert!(ended.status == Some(1) && ended.stdout.contains("Not a directory"), "{}", ended.stdout);
+    fs::set_permissions(&conf, fs::Permissions::from_mode(0o666)).unwrap();
+    let ended = operator.check(&[conf.to_str().unwrap()]).await;
+    assert!(ended.status == Some(1) && ended.stdout.contains("others may change"), "{}", ended.stdout);
+    fs::set_permissions(&conf, fs::Permissions::from_mode(0o644)).unwrap();
     // A seed that others can read, and none at all.
     fs::set_permissions(keys.join("sys.nk"), fs::Permissions::from_mode(0o644)).unwrap();
     let ended = operator.check(&[conf.to_str().unwrap()]).await;

@@ -8,4 +8,5 @@ pub mod listen;
 pub mod nats;
 pub mod register;
 pub mod send;
+pub mod session;
 pub mod whoami;

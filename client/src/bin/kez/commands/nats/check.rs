@@ -1,6 +1,10 @@
 //! `kez nats check`
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use kez_nats::{
@@ -10,7 +14,7 @@ use kez_nats::{
 };
 use serde_json::{Value, json};
 
-use super::{Binary, failure, trial};
+use super::{Binary, trial};
 use crate::{
     context::Context,
     failure::Failure,
@@ -25,7 +29,7 @@ pub struct CheckArgs {
     /// Folder of the deployment's keys [default: keys, beside the first configuration]
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
-    /// Listeners without TLS are right: a proxy in front of them has it
+    /// Listeners without TLS are right: a proxy in front of them has it, or nobody else is on their network
     #[arg(long)]
     plain: bool,
     #[command(flatten)]
@@ -33,6 +37,7 @@ pub struct CheckArgs {
 }
 
 pub async fn run(context: &Context, args: CheckArgs) -> Result<(), Failure> {
+    args.confs.iter().try_for_each(|path| there(path))?;
     let mut report = Report { out: context.out, conf: None, looked_at: 0, failed: 0 };
     let binary = match NatsServer::find(args.binary.nats_server.as_deref()) {
         Ok(binary) => binary,
@@ -47,14 +52,8 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<(), Failure> {
     let keys = match Keys::load(&folder) {
         Ok(keys) => keys,
         Err(error) => {
-            let words = match failure(error) {
-                Failure::Refused { message, .. } => message,
-                other => format!("{other:?}"),
-            };
-            report.one(
-                "the keys are there, and nobody else's",
-                Err(format!("{words}; name their folder with --keys")),
-            )?;
+            let words = format!("{}; name their folder with --keys", error.with_cause());
+            report.one("the keys are there, and nobody else's", Err(words))?;
             return report.end();
         }
     };
@@ -69,6 +68,20 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<(), Failure> {
         report.all(&audit::together(&read))?;
     }
     report.end()
+}
+
+/// A configuration that can't be opened was named by mistake, and nothing is looked at.
+fn there(path: &Path) -> Result<(), Failure> {
+    let at = path.display();
+    let opened = File::open(path).and_then(|file| file.metadata());
+    match opened {
+        Ok(file) if file.is_file() => Ok(()),
+        Ok(_) => Err(Failure::Usage(format!("{at} isn't a file; name a configuration of nats-server"))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            Err(Failure::Usage(format!("there is no file {at}; name a configuration of nats-server")))
+        }
+        Err(e) => Err(Failure::Usage(format!("can't read {at}: {e}"))),
+    }
 }
 
 /// Looks at one configuration; what stands in it, if it could be read.
@@ -95,7 +108,8 @@ async fn one(
             return Ok(None);
         }
     };
-    let checks = audit::audit(&conf, keys, plain);
+    let mut checks = vec![audit::file(path, &conf)];
+    checks.extend(audit::audit(&conf, keys, plain));
     report.all(&checks)?;
     if checks.iter().any(Check::failed) {
         report.note("it wasn't started: put right what failed first")?;

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs, io,
     io::Write,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf, absolute},
 };
@@ -27,9 +27,9 @@ use super::{
 };
 use crate::{context::Context, failure::Failure};
 
-const ALONE: &str = "127.0.0.1:4222";
-const IN_A_CLUSTER: &str = "0.0.0.0:4222";
-const MONITOR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8222);
+const ALONE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4222);
+const IN_A_CLUSTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 4222);
+const MONITOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8222);
 
 #[derive(Args)]
 pub struct InitArgs {
@@ -42,7 +42,7 @@ pub struct InitArgs {
     /// The servers of a cluster, and where they reach each other [default: a single server]
     #[arg(long, value_name = "N1=HOST:PORT,…", value_delimiter = ',')]
     nodes: Vec<Node>,
-    /// Where services and clients connect [default: 127.0.0.1:4222; in a cluster 0.0.0.0:4222]
+    /// Where services and clients connect [default: 127.0.0.1:4222; in a cluster 0.0.0.0:4222]; beyond this machine with TLS, or --plain
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Where browsers connect
@@ -54,6 +54,9 @@ pub struct InitArgs {
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// No TLS for services and clients: nobody else is on their network, or a proxy in front has it
+    #[arg(long)]
+    plain: bool,
     /// No TLS for browsers: a proxy in front has it
     #[arg(long)]
     ws_plain: bool,
@@ -82,13 +85,7 @@ pub struct InitArgs {
 
 pub fn run(context: &Context, args: &InitArgs) -> Result<(), Failure> {
     nodes::check(&args.nodes).map_err(Failure::Usage)?;
-    let bare = !args.ws_listen.ip().is_loopback() && args.tls_cert.is_none() && !args.ws_plain;
-    if bare {
-        return Err(Failure::Usage(format!(
-            "--ws-listen {} is reached by other machines, and browsers need TLS there: give --tls-cert and --tls-key, or --ws-plain if a proxy in front of it has TLS",
-            args.ws_listen
-        )));
-    }
+    let listeners = Listeners::of(args)?;
     let folder = absolute(args.dir.join("keys")).map_err(Failure::refused)?;
     let kept = Owner::all().filter(|owner| folder.join(format!("{}.nk", owner.name())).exists()).count();
     let keys = Keys::load_or_create(&folder).map_err(failure)?;
@@ -99,13 +96,13 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<(), Failure> {
         n => format!("kept {n} and made {} keys in {}", all - n, folder.display()),
     }];
     let mut files = vec![];
-    for (name, server) in servers(args, &keys)? {
+    for (name, server) in servers(args, &listeners, &keys)? {
         let path = folder.with_file_name(format!("{name}.conf"));
         let state = write(&path, &server.render(&keys).map_err(failure)?, server.cluster.is_some())?;
         lines.push(format!("{state:8} {}", path.display()));
         files.push((path, state));
     }
-    lines.push(next(args, &keys, &files));
+    lines.push(next(args, &listeners, &keys, &files));
     let program = files.iter().map(|(path, state)| json!({"file": path, "state": state.trim()}));
     context.out.result(
         &lines.join("\n"),
@@ -114,28 +111,65 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where the first server on a host takes whom, and with what TLS.
+struct Listeners {
+    clients: (SocketAddr, Option<Tls>),
+    browsers: (SocketAddr, Option<Tls>),
+}
+
+impl Listeners {
+    /// As they were asked for. One that other machines reach has TLS, or the operator's word that it needs none.
+    fn of(args: &InitArgs) -> Result<Self, Failure> {
+        let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(cert, key)| Tls { cert, key });
+        let default = if args.nodes.is_empty() { ALONE } else { IN_A_CLUSTER };
+        let listen = args.listen.unwrap_or(default);
+        let open = |listen: SocketAddr| !listen.ip().is_loopback() && tls.is_none();
+        if open(listen) && !args.plain {
+            return Err(Failure::Usage(format!(
+                "--listen {listen} is reached by other machines, and what is said there could be read on the way: give --tls-cert and --tls-key, or --plain if nobody else is on that network or a proxy in front of it has TLS"
+            )));
+        }
+        if open(args.ws_listen) && !args.ws_plain {
+            return Err(Failure::Usage(format!(
+                "--ws-listen {} is reached by other machines, and browsers need TLS there: give --tls-cert and --tls-key, or --ws-plain if a proxy in front of it has TLS",
+                args.ws_listen
+            )));
+        }
+        let clients = (listen, tls.clone().filter(|_| !args.plain));
+        Ok(Self { clients, browsers: (args.ws_listen, tls.filter(|_| !args.ws_plain)) })
+    }
+
+    /// Whether other machines reach one without TLS, as the operator wants it.
+    fn plain(&self) -> bool {
+        [&self.clients, &self.browsers].iter().any(|(at, tls)| !at.ip().is_loopback() && tls.is_none())
+    }
+
+    /// What --nats-direct names: those that clients of other machines reach with no proxy between. One without TLS may have a proxy.
+    fn direct(&self) -> String {
+        let named = [("standard", &self.clients), ("websocket", &self.browsers)];
+        let direct = named.iter().filter(|(_, (at, tls))| !at.ip().is_loopback() && tls.is_some());
+        direct.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
+    }
+}
+
 /// Each server with the name of its file.
-fn servers(args: &InitArgs, keys: &Keys) -> Result<Vec<(String, Server)>, Failure> {
-    let cluster = !args.nodes.is_empty();
-    let default: SocketAddr = if cluster { IN_A_CLUSTER } else { ALONE }.parse().map_err(Failure::refused)?;
-    let listen = args.listen.unwrap_or(default);
+fn servers(args: &InitArgs, listeners: &Listeners, keys: &Keys) -> Result<Vec<(String, Server)>, Failure> {
     let data = args.data.clone().unwrap_or_else(|| args.dir.join("data"));
     let origins = match args.origins.as_slice() {
         [] => vec![format!("https://{}", args.server_name).parse().map_err(Failure::Usage)?],
         origins => origins.to_vec(),
     };
-    let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(cert, key)| Tls { cert, key });
+    let Listeners { clients, browsers } = listeners;
     let alone = |name: &str, nth: u16| {
-        let mut server = Server::new(name, up(listen, nth), data.join(name));
-        server.tls = tls.clone();
-        let ws_tls = tls.clone().filter(|_| !args.ws_plain);
-        let origins = origins.clone();
-        server.websocket = Some(WebSocket { listen: up(args.ws_listen, nth), tls: ws_tls, origins });
+        let mut server = Server::new(name, up(clients.0, nth), data.join(name));
+        server.tls = clients.1.clone();
+        let (listen, tls) = (up(browsers.0, nth), browsers.1.clone());
+        server.websocket = Some(WebSocket { listen, tls, origins: origins.clone() });
         server.monitor = args.monitor.then_some(up(MONITOR, nth));
         server.partitions = args.partitions;
         server
     };
-    if !cluster {
+    if args.nodes.is_empty() {
         return Ok(vec![("nats-server".into(), alone("nats", 0))]);
     }
     let secret = keys.route_secret().map_err(failure)?;
@@ -183,9 +217,10 @@ fn write(path: &Path, text: &str, secret: bool) -> Result<&'static str, Failure>
 }
 
 /// What to start, in which order.
-fn next(args: &InitArgs, keys: &Keys, files: &[(PathBuf, &str)]) -> String {
-    let port = args.listen.map_or(4222, |listen| listen.port());
-    let scheme = if args.tls_cert.is_some() { "tls" } else { "nats" };
+fn next(args: &InitArgs, listeners: &Listeners, keys: &Keys, files: &[(PathBuf, &str)]) -> String {
+    let (listen, tls) = &listeners.clients;
+    let port = listen.port();
+    let scheme = if tls.is_some() { "tls" } else { "nats" };
     let mut on_host: HashMap<&str, u16> = HashMap::new();
     let mut hosts: Vec<String> = args
         .nodes
@@ -203,7 +238,9 @@ fn next(args: &InitArgs, keys: &Keys, files: &[(PathBuf, &str)]) -> String {
     let (server, urls) = (&args.server_name, hosts.join(","));
     let replicas = if args.nodes.is_empty() { "" } else { " --replicas 3" };
     let nkey = |role: Role| format!("--nats-url {urls} --nats-nkey {}", keys.seed_file(role).display());
-    let mut lines = vec![String::new(), "Next:".into(), format!("  kez nats check {}", confs.join(" "))];
+    let plain = if listeners.plain() { "--plain " } else { "" };
+    let check = format!("  kez nats check {plain}{}", confs.join(" "));
+    let mut lines = vec![String::new(), "Next:".into(), check];
     if !args.nodes.is_empty() {
         lines.push("  Give each machine its own .conf, which holds the secret of the routes: for the user of nats-server alone to read.".into());
     }
@@ -217,8 +254,12 @@ fn next(args: &InitArgs, keys: &Keys, files: &[(PathBuf, &str)]) -> String {
         nkey(Role::Registry)
     ));
     lines.push(format!("  kez-fanout{replicas} {}", nkey(Role::Fanout)));
+    let direct = match listeners.direct() {
+        none if none.is_empty() => String::new(),
+        some => format!(" --nats-direct {some}"),
+    };
     lines.push(format!(
-        "  kez-auth-callout --server {server} --callout-keys {} {}",
+        "  kez-auth-callout --server {server} --callout-keys {}{direct} {}",
         keys.dir().display(),
         nkey(Role::AuthCallout)
     ));

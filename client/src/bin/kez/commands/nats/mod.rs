@@ -3,13 +3,14 @@
 mod check;
 mod init;
 mod nodes;
+mod rotate;
 mod trial;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use self::{check::CheckArgs, init::InitArgs};
+use self::{check::CheckArgs, init::InitArgs, rotate::RotateArgs};
 use crate::{context::Context, failure::Failure};
 
 const INIT_EXAMPLES: &str = "\
@@ -20,6 +21,8 @@ Examples:
   kez nats init --dir /etc/kez/nats --server-name chat.example.org \\
     --nodes n1=10.0.0.1:6222,n2=10.0.0.2:6222,n3=10.0.0.3:6222 --data /var/lib/kez-nats \\
     --ws-listen 0.0.0.0:8443 --tls-cert /etc/tls/chat.pem --tls-key /etc/tls/chat.key
+  kez nats init --dir nats --server-name chat.example.org --plain \\
+    --nodes n1=nats-1:6222,n2=nats-2:6222,n3=nats-3:6222    servers and services on a network of their own
 
 Then look at it with: kez nats check /etc/kez/nats/*.conf";
 
@@ -30,12 +33,19 @@ any cluster. Nothing of yours is changed. It prints a line for each thing that i
   note  somebody may want it so; think about it
   FAIL  don't run it so; what to do about it stands beside it
 
-Exit status: 0 nothing failed, 1 something did, 2 wrong usage.
+Exit status: 0 nothing failed, 1 something did, 2 wrong usage, also a file that isn't there.
 
 Examples:
   kez nats check /etc/kez/nats/nats-server.conf
   kez nats check /etc/kez/nats/n1.conf /etc/kez/nats/n2.conf /etc/kez/nats/n3.conf
   kez nats check --keys ~/kez-keys nats.conf";
+
+const ROTATE_EXAMPLES: &str = "\
+Nothing is taken away: tokens of the old key stay good until you remove its file.
+
+Examples:
+  kez nats rotate-session-key /etc/kez/nats/keys
+  kez nats rotate-session-key /var/lib/kez-chat/nats/keys    those of kez-chat-server";
 
 #[derive(Subcommand)]
 pub enum NatsCommand {
@@ -45,19 +55,22 @@ pub enum NatsCommand {
     /// Try configurations of nats-server, and say what is wrong with them
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Make the next key that signs session tokens; auth callouts change over by themselves
+    #[command(after_help = ROTATE_EXAMPLES)]
+    RotateSessionKey(RotateArgs),
 }
 
 pub async fn run(context: &Context, command: NatsCommand) -> Result<(), Failure> {
     match command {
         NatsCommand::Init(args) => init::run(context, &args),
         NatsCommand::Check(args) => check::run(context, args).await,
+        NatsCommand::RotateSessionKey(args) => rotate::run(context, &args),
     }
 }
 
 /// An error of keys or configuration, with its cause.
-fn failure(error: kez_nats::Error) -> Failure {
-    let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-    Failure::refused(format!("{error}{cause}"))
+pub fn failure(error: kez_nats::Error) -> Failure {
+    Failure::refused(error.with_cause())
 }
 
 /// The nats-server to use.
