@@ -61,8 +61,9 @@ pub struct KeyArgs {
 }
 
 impl KeyArgs {
-    /// The connection for clients, beside the service's own.
+    /// The connection for clients, beside the service's own. What is wrong with its key is told before anything waits for NATS.
     pub fn beside(self, own: &NatsArgs) -> Result<NatsArgs, Failure> {
+        self.nats_clients_nkey.as_deref().map(key_pair).transpose()?;
         let (with, without) = match (&own.nats_nkey, &self.nats_clients_nkey) {
             (Some(_), None) => ("--nats-nkey", "--nats-clients-nkey"),
             (None, Some(_)) => ("--nats-clients-nkey", "--nats-nkey"),

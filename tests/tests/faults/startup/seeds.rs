@@ -18,9 +18,12 @@ fn chmod(file: &Path, mode: u32) {
 /// How a service ends that may not start with this key; nobody is asked at the address.
 async fn started(keys: &Keys, role: Role, index: &Path) -> Refused {
     let seed = keys.seed_file(role).display().to_string();
+    let seed_of = |role: Role| keys.seed_file(role).display().to_string();
+    let clients = [Role::RegistryClients, Role::FanoutClients].map(seed_of);
     let (keys, index) = (keys.dir().display().to_string(), index.display().to_string());
     let own: &[&str] = match role {
-        Role::Registry => &["--index", &index],
+        Role::Registry => &["--index", &index, "--nats-clients-nkey", &clients[0]],
+        Role::Fanout => &["--nats-clients-nkey", &clients[1]],
         Role::AuthCallout => &["--callout-keys", &keys],
         Role::Gateway => &["--bind", "127.0.0.1:0"],
         _ => &[],
@@ -41,6 +44,13 @@ async fn a_seed_that_others_can_read_is_not_used() {
             chmod(&file, loose);
             started(&keys, role, &index).await.in_one_line(2, &[&format!("chmod 600 '{}'", file.display())]);
         }
+        chmod(&file, 0o600);
+    }
+    for (role, clients) in [(Role::Registry, Role::RegistryClients), (Role::Fanout, Role::FanoutClients)] {
+        let file = keys.seed_file(clients);
+        chmod(&file, 0o644);
+        // The service's own key is good, and NATS is away: the other key is looked at before it waits.
+        started(&keys, role, &index).await.in_one_line(2, &[&format!("chmod 600 '{}'", file.display())]);
         chmod(&file, 0o600);
     }
     let own = [Owner::CalloutAuth, Owner::CalloutSystem, Owner::CalloutIssuer, Owner::CalloutXkey];
