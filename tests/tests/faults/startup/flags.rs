@@ -28,8 +28,11 @@ fn flags(service: &str) -> BTreeMap<String, Option<String>> {
     let output = Command::new(binary(service)).arg("--help").output().unwrap();
     assert!(output.status.success(), "{service}");
     let help = String::from_utf8(output.stdout).unwrap();
-    let (head, default) =
-        (Regex::new(r"(?m)^ +(?:-\w, )?(--[a-z-]+)").unwrap(), Regex::new(r"\[default: (\S+)\]").unwrap());
+    // What is said about a flag stands further in.
+    let (head, default) = (
+        Regex::new(r"(?m)^ {2,6}(?:-\w, )?(--[a-z-]+)").unwrap(),
+        Regex::new(r"\[default: (\S+)\]").unwrap(),
+    );
     let at: Vec<_> = head.captures_iter(&help).map(|found| found.get(1).unwrap()).collect();
     let flag = |(n, name): (usize, &regex::Match<'_>)| {
         let end = at.get(n + 1).map_or(help.len(), |next| next.start());
