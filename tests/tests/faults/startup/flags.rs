@@ -28,6 +28,7 @@ fn flags(service: &str) -> BTreeMap<String, Option<String>> {
     let output = Command::new(binary(service)).arg("--help").output().unwrap();
     assert!(output.status.success(), "{service}");
     let help = String::from_utf8(output.stdout).unwrap();
+    // What is said about a flag stands further in.
     let (head, default) = (
         Regex::new(r"(?m)^ {2,6}(?:-\w, )?(--[a-z-]+)").unwrap(),
         Regex::new(r"\[default: (\S+)\]").unwrap(),
