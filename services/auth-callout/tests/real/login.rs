@@ -16,7 +16,7 @@ use nkeys::{KeyPair, KeyPairType};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::{Callout, DEADLINE, Person, User, World, now, server_name};
+use crate::support::{Callout, DEADLINE, Person, User, World, eventually, now, server_name};
 
 #[tokio::test]
 async fn a_registered_key_comes_in_with_its_own_permissions_alone() {
