@@ -116,8 +116,9 @@ impl Follow {
     }
 
     fn ended(&self, message: &async_nats::Message) {
-        if let Some(seen) = system::event(message) {
-            self.live.ended(&seen.place);
+        // By its place alone: whoever was thrown out for logging in again is named as they said then.
+        if let Some(place) = system::ended(message) {
+            self.live.ended(&place);
             self.audit.connections(self.live.count());
         }
     }

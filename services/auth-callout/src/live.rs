@@ -311,9 +311,10 @@ mod tests {
         assert!(live.began(seen(3, "alice", 30)).is_empty());
         assert!(live.began(seen(1, "alice", 10)).is_empty());
         let youngest = surplus("alice", 3, "too_many_connections");
-        assert_eq!(live.began(seen(2, "alice", 20)), [youngest.clone()]);
+        let youngest = [youngest];
+        assert_eq!(live.began(seen(2, "alice", 20)), youngest);
         let told = [seen(3, "alice", 30), seen(1, "alice", 10), seen(2, "alice", 20)].into();
-        assert_eq!(live.told(told, Instant::now()), [youngest]);
+        assert_eq!(live.told(told, Instant::now()), youngest);
     }
 
     #[test]
@@ -345,9 +346,9 @@ mod tests {
         assert!(bobs(1) && live.is_known(&Place::new("N1", 1)));
         assert!(live.began(seen(1, "alice", 5)).is_empty());
         assert!(!bobs(1), "it is alice's");
-        let twice = surplus("bob", 1, "second_login");
-        assert_eq!(live.began(seen(1, "bob", 5)), [twice.clone()]);
-        assert_eq!(live.told(vec![seen(1, "bob", 5)], Instant::now()), [twice]);
+        let twice = [surplus("bob", 1, "second_login")];
+        assert_eq!(live.began(seen(1, "bob", 5)), twice);
+        assert_eq!(live.told(vec![seen(1, "bob", 5)], Instant::now()), twice);
         assert_eq!((live.of(&handle("alice")).len(), live.of(&handle("bob")).len()), (1, 0));
         assert!(!grant(&live, 2), "alice's place is taken");
     }
