@@ -79,8 +79,16 @@ impl Attempt<'_> {
         let place = Place::new(&request.server.id, request.client.id);
         // Before its credentials: nats-server puts the name that the first login got among those of the second, unless the client says otherwise.
         if live.is_known(&place) {
-            let answered = matches!(self.asked, Asked::Login { taken_over: true, .. });
-            return Err(if answered { Reason::Late } else { Reason::SecondLogin }.into());
+            return Err(match self.asked {
+                Asked::Login { taken_over: true, .. } => Reason::Late,
+                Asked::Login { taken_over: false, .. } => {
+                    // Whoever is refused is cut off; nats-server doesn't tell that of this one.
+                    live.ended(&place);
+                    Reason::SecondLogin
+                }
+                Asked::ByHand => Reason::SecondLogin,
+            }
+            .into());
         }
         let now = Timestamp::from(OffsetDateTime::now_utc());
         let login = rules.identify(request, |token| sessions.verify(token, now))?;
