@@ -163,6 +163,6 @@ mod tests {
         let credential = identity.credential(|ts| kez_proto::auth::stream_text(&alice, ts));
         let check = credential
             .verify(&identity.primary(), crate::now(), 60, |ts| kez_proto::auth::stream_text(&alice, ts));
-        assert_eq!(check, Ok(()));
+        assert!(check.is_ok(), "{check:?}");
     }
 }

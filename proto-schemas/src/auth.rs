@@ -29,15 +29,15 @@ pub fn request_text(server: &ServerName, method: &str, target: &str, body: &[u8]
 pub struct Credential(pub String);
 
 impl Credential {
-    /// Verifies that `primary` signed the text that `text` makes of the time inside, and that this time is at most `max_age` seconds before
-    /// `now` and at most 60 s after. Errors: `malformed_auth`, `stale_timestamp`, `bad_signature`.
+    /// Verifies that `primary` signed the text that `text` makes of the time inside, and that this time, which it gives back in Unix seconds, is at most
+    /// `max_age` seconds before `now` and at most 60 s after. Errors: `malformed_auth`, `stale_timestamp`, `bad_signature`.
     pub fn verify(
         &self,
         primary: &Primary,
         now: Timestamp,
         max_age: i64,
         text: impl FnOnce(i64) -> String,
-    ) -> Result<(), Code> {
+    ) -> Result<i64, Code> {
         let (ts, sig) = self.0.split_once(':').ok_or(Code::MalformedAuth)?;
         let seconds: i64 = ts.parse().map_err(|_| Code::MalformedAuth)?;
         // One spelling of a time only: what is signed is the number's own digits.
@@ -48,7 +48,8 @@ impl Credential {
         if age > max_age || age < -crate::limits::REQUEST_SKEW_SECS {
             return Err(Code::StaleTimestamp);
         }
-        primary.verify(text(seconds).as_bytes(), sig)
+        primary.verify(text(seconds).as_bytes(), sig)?;
+        Ok(seconds)
     }
 }
 
@@ -87,9 +88,9 @@ mod tests {
         let poll = sign(poll_text(&alice, 5, 1000), 1000);
         let stream = sign(stream_text(&alice, 1000), 1000);
 
-        assert_eq!(poll.verify(&primary, at(1000), 60, |ts| poll_text(&alice, 5, ts)), Ok(()));
-        assert_eq!(poll.verify(&primary, at(1060), 60, |ts| poll_text(&alice, 5, ts)), Ok(()));
-        assert_eq!(poll.verify(&primary, at(940), 60, |ts| poll_text(&alice, 5, ts)), Ok(()));
+        assert_eq!(poll.verify(&primary, at(1000), 60, |ts| poll_text(&alice, 5, ts)), Ok(1000));
+        assert_eq!(poll.verify(&primary, at(1060), 60, |ts| poll_text(&alice, 5, ts)), Ok(1000));
+        assert_eq!(poll.verify(&primary, at(940), 60, |ts| poll_text(&alice, 5, ts)), Ok(1000));
         assert_eq!(
             poll.verify(&primary, at(1061), 60, |ts| poll_text(&alice, 5, ts)),
             Err(Code::StaleTimestamp)

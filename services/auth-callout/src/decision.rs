@@ -48,6 +48,10 @@ pub enum Reason {
     UnknownKey,
     /// The key has all the connections that it may have.
     TooManyConnections,
+    /// The connection has logged in before: it stays whose it was.
+    SecondLogin,
+    /// nats-server doesn't wait for the answer any more. It gets none.
+    Late,
     /// Too many refused logins came from this address.
     RateLimited,
     /// The registry is away.
@@ -59,7 +63,7 @@ pub enum Reason {
 impl Reason {
     /// All reasons.
     #[cfg(test)]
-    pub const ALL: [Reason; 18] = [
+    pub const ALL: [Reason; 20] = [
         Reason::ConnectionType,
         Reason::Password,
         Reason::ForeignJwt,
@@ -75,6 +79,8 @@ impl Reason {
         Reason::WrongSessionKey,
         Reason::UnknownKey,
         Reason::TooManyConnections,
+        Reason::SecondLogin,
+        Reason::Late,
         Reason::RateLimited,
         Reason::Unavailable,
         Reason::Internal,
@@ -98,6 +104,8 @@ impl Reason {
             Reason::WrongSessionKey => "wrong_session_key",
             Reason::UnknownKey => "unknown_key",
             Reason::TooManyConnections => "too_many_connections",
+            Reason::SecondLogin => "second_login",
+            Reason::Late => "late",
             Reason::RateLimited => "rate_limited",
             Reason::Unavailable => "unavailable",
             Reason::Internal => "internal",
@@ -107,7 +115,7 @@ impl Reason {
     /// Whether it is the client's doing, so that it counts against its address.
     pub fn is_clients(self) -> bool {
         use Reason::*;
-        !matches!(self, TooManyConnections | RateLimited | Unavailable | Internal)
+        !matches!(self, TooManyConnections | Late | RateLimited | Unavailable | Internal)
     }
 }
 

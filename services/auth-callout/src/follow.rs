@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     audit::Audit,
-    live::{Live, Place},
+    live::{Live, Surplus},
     registry::{Away, Registry},
     system::{self, System},
 };
@@ -111,16 +111,14 @@ impl Follow {
 
     fn began(&self, message: &async_nats::Message) {
         let Some(seen) = system::event(message) else { return };
-        let handle = seen.handle.clone();
-        for place in self.live.began(seen) {
-            self.kick(&handle, place, "too_many_connections");
-        }
+        self.live.began(seen).into_iter().for_each(|surplus| self.kick(surplus));
         self.audit.connections(self.live.count());
     }
 
     fn ended(&self, message: &async_nats::Message) {
-        if let Some(seen) = system::event(message) {
-            self.live.ended(&seen.place);
+        // By its place alone: whoever was thrown out for logging in again is named as they said then.
+        if let Some(place) = system::ended(message) {
+            self.live.ended(&place);
             self.audit.connections(self.live.count());
         }
     }
@@ -129,9 +127,7 @@ impl Follow {
         let asked = Instant::now();
         match self.system.connections().await {
             Ok(all) => {
-                for (handle, place) in self.live.told(all, asked) {
-                    self.kick(&handle, place, "too_many_connections");
-                }
+                self.live.told(all, asked).into_iter().for_each(|surplus| self.kick(surplus));
                 self.audit.connections(self.live.count());
             }
             Err(why) => tracing::debug!(why, "no list of connections"),
@@ -147,18 +143,18 @@ impl Follow {
         let Ok(record) = self.registry.by_handle(&handle).await.map_err(|Away| ()) else { return };
         for (place, connection) in connections {
             if connection.is_foreign(record.as_ref()) {
-                self.kick(&handle, place, "not_owner");
+                self.kick(Surplus { handle: handle.clone(), place, reason: "not_owner" });
             }
         }
     }
 
     /// In a task of its own: a nats-server that is gone answers late.
-    fn kick(&self, handle: &Handle, place: Place, reason: &'static str) {
-        let (system, audit, handle) = (self.system.clone(), self.audit.clone(), handle.clone());
+    fn kick(&self, surplus: Surplus) {
+        let (system, audit) = (self.system.clone(), self.audit.clone());
         task::spawn("kick", async move {
-            match system.kick(&place).await {
-                Ok(()) => audit.kicked(Some(&handle), reason, place),
-                Err(why) => tracing::warn!(why, %place, "a connection couldn't be ended"),
+            match system.kick(&surplus.place).await {
+                Ok(()) => audit.kicked(&surplus),
+                Err(why) => tracing::warn!(why, place = %surplus.place, "a connection couldn't be ended"),
             }
         });
     }

@@ -3,17 +3,17 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use async_nats::Message;
 
-/// nats-server waits so long.
-const WAITED_FOR: Duration = Duration::from_secs(2);
+use crate::late::WAITED_FOR;
+
 /// Requests that are remembered, some 1.5 KB each.
 const CAPACITY: usize = 8192;
 
-/// The requests of the last two seconds, by where their answer goes.
+/// The requests of the last moments, as long as nats-server waits, by where their answer goes.
 #[derive(Default)]
 pub struct Hands {
     requests: HashMap<String, Option<Message>>,
@@ -40,10 +40,11 @@ impl Hands {
         }
     }
 
-    /// Takes over what others were given and may not have answered.
-    pub fn take(&mut self, now: Instant) -> Vec<Message> {
+    /// Takes over what others were given and may not have answered, each with the time when it came.
+    pub fn take(&mut self, now: Instant) -> Vec<(Instant, Message)> {
         self.forget(now);
-        self.order.iter().filter_map(|(_, reply)| self.requests.get_mut(reply)?.take()).collect()
+        let Self { requests, order } = self;
+        order.iter().filter_map(|(came, reply)| Some((*came, requests.get_mut(reply)?.take()?))).collect()
     }
 
     fn remember(&mut self, reply: &str, copy: Option<Message>, now: Instant) {
@@ -67,6 +68,8 @@ impl Hands {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn request(reply: &str) -> Message {
@@ -82,7 +85,7 @@ mod tests {
     }
 
     fn taken(hands: &mut Hands, now: Instant) -> Vec<String> {
-        hands.take(now).into_iter().filter_map(|message| Some(message.reply?.to_string())).collect()
+        hands.take(now).into_iter().filter_map(|(_, message)| Some(message.reply?.to_string())).collect()
     }
 
     #[test]

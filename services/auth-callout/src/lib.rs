@@ -9,6 +9,9 @@ mod desk;
 mod door;
 mod follow;
 mod hands;
+mod internal;
+mod late;
+mod lines;
 mod live;
 pub mod protocol;
 mod registry;
@@ -20,7 +23,7 @@ mod watch;
 use std::{path::Path, sync::Arc, time::Duration};
 
 pub use config::{Args, Config, Transport};
-pub use desk::Internal;
+pub use internal::Internal;
 use kez_kit::{Failure, Kind, Life, Nats, nats::NatsArgs, service, service::Service, task};
 use kez_proto::{
     limits,
@@ -30,8 +33,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    addresses::Addresses, audit::Audit, decision::Rules, desk::Desk, door::Door, follow::Follow, live::Live,
-    protocol::Callout, registry::Registry, session::Sessions, system::System, watch::Watch,
+    addresses::Addresses, audit::Audit, decision::Rules, desk::Desk, door::Door, follow::Follow,
+    late::Clocks, live::Live, protocol::Callout, registry::Registry, session::Sessions, system::System,
+    watch::Watch,
 };
 
 /// The queue group of all instances.
@@ -84,7 +88,7 @@ pub async fn run(
 
     let rules = Rules { server: config.server, plain_nonce: config.plain_nonce, login: config.login };
     let addresses = Addresses::new(config.limit_logins, config.direct);
-    let door = Door { rules, sessions, registry, live, addresses };
+    let door = Door { rules, sessions, registry, live, addresses, clocks: Clocks::new() };
     let desk = Arc::new(Desk { sealed, plain, door, audit: audit.clone() });
     internal.open(&desk);
     let requests = auth.client.queue_subscribe(subjects::AUTH_REQUEST, QUEUE.into()).await;
@@ -94,7 +98,7 @@ pub async fn run(
     let serving = desk.serve(auth.clone(), requests, copies, lost.clone(), life.shutdown.clone());
     let mut serving = task::spawn("logins", serving);
     // From here on the gate is the watch's: open while NATS knows the subscription above.
-    let watch = Watch { auth, kez, system, audit, gate, lost, leaving: life.shutdown.clone() };
+    let watch = Watch { auth, kez, system, audit: audit.clone(), gate, lost, leaving: life.shutdown.clone() };
     let watching = watch.start(stopped.clone()).await?;
 
     tokio::select! {
@@ -111,6 +115,7 @@ pub async fn run(
     if tokio::time::timeout(drain, stopping).await.is_err() {
         tracing::warn!("logins were still under way at the end of the drain window");
     }
+    audit.tell_left_out();
     Ok(())
 }
 

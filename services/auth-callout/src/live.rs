@@ -13,6 +13,8 @@ use moka::sync::Cache;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 
+use crate::protocol::LEEWAY_SECS;
+
 /// A client that was let in is told of by nats-server within this time, or it never came.
 const GRANT: Duration = Duration::from_secs(5);
 /// How long an ended connection is remembered: word that it began, or a server's list that has it, may come later.
@@ -47,6 +49,15 @@ pub struct Seen {
     pub began: OffsetDateTime,
 }
 
+/// A connection that shouldn't be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surplus {
+    pub handle: Handle,
+    pub place: Place,
+    /// A word for the audit log that doesn't change.
+    pub reason: &'static str,
+}
+
 /// A connection of a handle.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -60,12 +71,13 @@ pub struct Connection {
 
 impl Connection {
     /// Whether this connection of a handle, which has this record now, isn't its owner's. Where its key isn't known (another instance let it in, or this
-    /// process before it was started again), its time tells: whoever came before the binding came as somebody else.
+    /// process before it was started again), its time tells: whoever came before the binding came as somebody else. Two clocks tell that, nats-server's and
+    /// the log's, so that it must be before by more than they may be apart: a wrong yes would throw out whoever registers and comes in at once.
     pub fn is_foreign(&self, record: Option<&Record>) -> bool {
         match (record, &self.key) {
             (None, _) => true,
             (Some(record), Some(key)) => record.primary != *key,
-            (Some(record), None) => self.began.unix_timestamp() < record.registered_at.unix(),
+            (Some(record), None) => self.began.unix_timestamp() < record.registered_at.unix() - LEEWAY_SECS,
         }
     }
 }
@@ -96,31 +108,39 @@ impl Live {
     pub fn grant(&self, place: Place, handle: &Handle, key: &Primary) -> bool {
         let now = Instant::now();
         let mut table = self.table();
-        table.forget_grants(handle, now);
         // Another instance let it in, and this one answers once more.
         if table.by_handle.get(handle).and_then(|all| all.get(&place)).is_some_and(|c| c.told) {
             return true;
         }
-        let there = table.by_handle.get(handle).map_or(0, HashMap::len);
-        if self.limit > 0 && there >= self.limit as usize {
+        if !table.has_room(handle, self.limit, now) {
             self.full.notify_one();
             return false;
         }
         let connection =
             Connection { key: Some(*key), began: OffsetDateTime::now_utc(), told: false, learned: now };
-        table.insert(place, handle.clone(), connection);
-        true
+        table.insert(place, handle.clone(), connection)
     }
 
-    /// A nats-server tells that a connection began. The answer is the connections of its key beyond the limit, which are the youngest.
-    pub fn began(&self, seen: Seen) -> Vec<Place> {
+    /// Whether this handle could have one more connection.
+    pub fn has_room(&self, handle: &Handle) -> bool {
+        self.table().has_room(handle, self.limit, Instant::now())
+    }
+
+    /// Whether this connection has been let in before.
+    pub fn is_known(&self, place: &Place) -> bool {
+        self.table().handles.contains_key(place)
+    }
+
+    /// A nats-server tells that a connection began. The answer is the connections of its key beyond the limit, which are the youngest; and this one, if it was
+    /// another handle's before.
+    pub fn began(&self, seen: Seen) -> Vec<Surplus> {
         let mut table = self.table();
         if self.ended.contains_key(&seen.place) {
             return Vec::new();
         }
         let handle = seen.handle.clone();
-        table.seen(seen, Instant::now());
-        table.beyond(&handle, self.limit)
+        let changed = table.seen(seen, Instant::now());
+        changed.into_iter().chain(table.beyond(&handle, self.limit)).collect()
     }
 
     /// A nats-server tells that a connection ended.
@@ -131,25 +151,23 @@ impl Live {
     }
 
     /// All servers told of all their connections, having been asked at `asked`: what isn't among them is gone, unless it was learned of since. The answer is
-    /// the connections beyond the limit.
-    pub fn told(&self, all: Vec<Seen>, asked: Instant) -> Vec<(Handle, Place)> {
+    /// the connections beyond the limit, and those that were another handle's before.
+    pub fn told(&self, all: Vec<Seen>, asked: Instant) -> Vec<Surplus> {
         let mut table = self.table();
         let there: HashSet<&Place> = all.iter().map(|seen| &seen.place).collect();
         let known = table.by_handle.values().flatten();
         let gone = known.filter(|(place, c)| c.told && c.learned < asked && !there.contains(place));
         let gone: Vec<Place> = gone.map(|(place, _)| place.clone()).collect();
         gone.iter().for_each(|place| table.remove(place));
-        for seen in all.into_iter().filter(|seen| !self.ended.contains_key(&seen.place)) {
-            table.seen(seen, asked);
-        }
+        let there = all.into_iter().filter(|seen| !self.ended.contains_key(&seen.place));
+        let mut surplus: Vec<Surplus> = there.filter_map(|seen| table.seen(seen, asked)).collect();
         let now = Instant::now();
         let handles: Vec<Handle> = table.by_handle.keys().cloned().collect();
-        let mut beyond = Vec::new();
         for handle in handles {
             table.forget_grants(&handle, now);
-            beyond.extend(table.beyond(&handle, self.limit).into_iter().map(|place| (handle.clone(), place)));
+            surplus.extend(table.beyond(&handle, self.limit));
         }
-        beyond
+        surplus
     }
 
     /// The connections of a handle.
@@ -175,21 +193,35 @@ impl Live {
 }
 
 impl Table {
-    fn insert(&mut self, place: Place, handle: Handle, connection: Connection) {
-        if self.handles.get(&place).is_some_and(|other| *other != handle) {
+    fn has_room(&mut self, handle: &Handle, limit: u32, now: Instant) -> bool {
+        self.forget_grants(handle, now);
+        let there = self.by_handle.get(handle).map_or(0, HashMap::len);
+        limit == 0 || there < limit as usize
+    }
+
+    /// False where a nats-server told of another handle there: that stays.
+    fn insert(&mut self, place: Place, handle: Handle, connection: Connection) -> bool {
+        if let Some(other) = self.handles.get(&place).filter(|other| **other != handle) {
+            if self.by_handle.get(other).and_then(|all| all.get(&place)).is_some_and(|c| c.told) {
+                return false;
+            }
             self.remove(&place);
         }
         self.handles.insert(place.clone(), handle.clone());
         self.by_handle.entry(handle).or_default().insert(place, connection);
+        true
     }
 
-    fn seen(&mut self, seen: Seen, learned: Instant) {
+    /// The connection itself, if it was another handle's before: it logged in twice, by way of two instances of which one hadn't heard of the first login.
+    fn seen(&mut self, seen: Seen, learned: Instant) -> Option<Surplus> {
         let known = self.by_handle.get(&seen.handle).and_then(|all| all.get(&seen.place));
         let key = known.and_then(|known| known.key);
         // What was learned later stays so.
         let learned = known.map_or(learned, |known| known.learned.max(learned));
         let connection = Connection { key, began: seen.began, told: true, learned };
-        self.insert(seen.place, seen.handle, connection);
+        let Seen { place, handle, .. } = seen;
+        let inserted = self.insert(place.clone(), handle.clone(), connection);
+        (!inserted).then_some(Surplus { handle, place, reason: "second_login" })
     }
 
     fn remove(&mut self, place: &Place) {
@@ -210,14 +242,19 @@ impl Table {
     }
 
     /// Every instance names the same ones: the order is the servers' own.
-    fn beyond(&self, handle: &Handle, limit: u32) -> Vec<Place> {
+    fn beyond(&self, handle: &Handle, limit: u32) -> Vec<Surplus> {
         let all = self.by_handle.get(handle).into_iter().flatten();
         let mut told: Vec<_> = all.filter(|(_, c)| c.told).map(|(place, c)| (c.began, place)).collect();
         if limit == 0 || told.len() <= limit as usize {
             return Vec::new();
         }
         told.sort();
-        told.split_off(limit as usize).into_iter().map(|(_, place)| place.clone()).collect()
+        let surplus = |place: &Place| Surplus {
+            handle: handle.clone(),
+            place: place.clone(),
+            reason: "too_many_connections",
+        };
+        told.split_off(limit as usize).into_iter().map(|(_, place)| surplus(place)).collect()
     }
 }
 
@@ -242,6 +279,10 @@ mod tests {
 
     fn seen(client: u64, name: &str, second: i64) -> Seen {
         Seen { place: Place::new("N1", client), handle: handle(name), began: at(second) }
+    }
+
+    fn surplus(name: &str, client: u64, reason: &'static str) -> Surplus {
+        Surplus { handle: handle(name), place: Place::new("N1", client), reason }
     }
 
     fn grant(live: &Live, client: u64) -> bool {
@@ -269,9 +310,11 @@ mod tests {
         let live = Live::new(2);
         assert!(live.began(seen(3, "alice", 30)).is_empty());
         assert!(live.began(seen(1, "alice", 10)).is_empty());
-        assert_eq!(live.began(seen(2, "alice", 20)), [Place::new("N1", 3)]);
+        let youngest = surplus("alice", 3, "too_many_connections");
+        let youngest = [youngest];
+        assert_eq!(live.began(seen(2, "alice", 20)), youngest);
         let told = [seen(3, "alice", 30), seen(1, "alice", 10), seen(2, "alice", 20)].into();
-        assert_eq!(live.told(told, Instant::now()), [(handle("alice"), Place::new("N1", 3))]);
+        assert_eq!(live.told(told, Instant::now()), youngest);
     }
 
     #[test]
@@ -293,6 +336,30 @@ mod tests {
         live.ended(&Place::new("N1", 6));
         live.began(seen(6, "alice", 1));
         assert_eq!(live.of(&handle("alice")).len(), 2);
+    }
+
+    #[test]
+    fn a_connection_stays_whose_nats_server_said_it_is() {
+        let live = Live::new(1);
+        let bobs = |client| live.grant(Place::new("N1", client), &handle("bob"), &key(2));
+        // What nats-server says counts more than what was expected.
+        assert!(bobs(1) && live.is_known(&Place::new("N1", 1)));
+        assert!(live.began(seen(1, "alice", 5)).is_empty());
+        assert!(!bobs(1), "it is alice's");
+        let twice = [surplus("bob", 1, "second_login")];
+        assert_eq!(live.began(seen(1, "bob", 5)), twice);
+        assert_eq!(live.told(vec![seen(1, "bob", 5)], Instant::now()), twice);
+        assert_eq!((live.of(&handle("alice")).len(), live.of(&handle("bob")).len()), (1, 0));
+        assert!(!grant(&live, 2), "alice's place is taken");
+    }
+
+    #[test]
+    fn whoever_asks_for_room_takes_none() {
+        let live = Live::new(2);
+        assert!((0..9).all(|_| live.has_room(&handle("alice"))));
+        assert!(grant(&live, 1) && live.has_room(&handle("alice")) && grant(&live, 2));
+        assert!(!live.has_room(&handle("alice")) && live.has_room(&handle("bob")));
+        assert_eq!(live.count(), 2);
     }
 
     #[test]
@@ -326,6 +393,6 @@ mod tests {
         assert!(foreign(1, None) && foreign(2, None), "nobody has the handle");
         assert!(!foreign(1, Some(&record(1, 200))), "its key is known, and is the owner's");
         assert!(foreign(1, Some(&record(2, 50))), "its key is known, and isn't the owner's");
-        assert!(foreign(2, Some(&record(1, 101))) && !foreign(2, Some(&record(1, 100))), "by its time");
+        assert!(foreign(2, Some(&record(1, 103))) && !foreign(2, Some(&record(1, 102))), "by its time");
     }
 }

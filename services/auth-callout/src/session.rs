@@ -70,14 +70,15 @@ impl Sessions {
             return Err(Code::TooLarge.into());
         }
         let start = SessionStart::verify(&envelope, &self.tokens.server, clock(), self.longest)?;
-        self.answer(start.primary, Confirmation::of(start.session_key.key()), start.expires_at.unix()).await
+        let SessionStart { primary, session_key, created_at, expires_at, .. } = start;
+        self.answer(primary, Confirmation::of(session_key.key()), expires_at.unix(), created_at.unix()).await
     }
 
     /// `kez.auth.renew`. Errors: `malformed_json`, `invalid_token`, `session_ended`, `auth_required`, those of
     /// [`kez_proto::auth::Credential::verify`], `unknown_primary`, `unavailable`.
     pub async fn renew(&self, request: Bytes) -> Result<Bytes, Problem> {
-        let Claims { sub, cnf, session_exp, .. } = self.tokens.renewing(&decode(&request)?, clock())?;
-        self.answer(sub, cnf, session_exp).await
+        let (claims, signed) = self.tokens.renewing(&decode(&request)?, clock())?;
+        self.answer(claims.sub, claims.cnf, claims.session_exp, signed).await
     }
 
     /// `kez.auth.jwks`
@@ -102,11 +103,17 @@ impl Sessions {
         self.tokens.verify(token, now, 0)
     }
 
-    /// A token for whoever owns a handle.
-    async fn answer(&self, sub: Primary, cnf: Confirmation, ends: i64) -> Result<Bytes, Problem> {
+    /// A token for whoever owns a handle, and signed for it then.
+    async fn answer(
+        &self,
+        sub: Primary,
+        cnf: Confirmation,
+        ends: i64,
+        signed: i64,
+    ) -> Result<Bytes, Problem> {
         let owner = self.registry.by_primary(&sub).await.map_err(|Away| Code::Unavailable)?;
         let Record { handle, .. } = owner.ok_or(Code::UnknownPrimary)?;
-        encode(&self.tokens.issue(handle, sub, cnf, ends, clock())?)
+        encode(&self.tokens.issue(handle, sub, cnf, ends, signed.min(clock().unix()), signed)?)
     }
 }
 
@@ -119,29 +126,31 @@ impl Tokens {
         self.keys.set().public.verify(token, &self.server, now, after_expiry)
     }
 
-    /// The old token's claims, if whoever renews it has the session's key.
-    fn renewing(&self, renew: &Renew, now: Timestamp) -> Result<Claims, Code> {
+    /// The old token's claims, if whoever renews it has the session's key, and when that signed.
+    fn renewing(&self, renew: &Renew, now: Timestamp) -> Result<(Claims, i64), Code> {
         // However long ago it expired: only the session's end counts.
         let claims = self.verify(&renew.token, now, i64::MAX)?;
         let signature = renew.signature.as_ref().ok_or(Code::AuthRequired)?;
-        signature.verify(&claims.session_key()?, now, limits::REQUEST_SKEW_SECS, |ts| {
+        let signed = signature.verify(&claims.session_key()?, now, limits::REQUEST_SKEW_SECS, |ts| {
             request_text(&self.server, "POST", RENEW_PATH, b"", ts)
         })?;
-        Ok(claims)
+        Ok((claims, signed))
     }
 
-    /// A token that is good from now on, and never beyond the session's end.
+    /// A token for as long as tokens last from when it was signed for, but never beyond the session's end: whoever sends the same request again gets no more
+    /// than it gave the first time. Nothing that was signed need be remembered for that, by any instance.
     fn issue(
         &self,
         handle: Handle,
         sub: Primary,
         cnf: Confirmation,
         ends: i64,
-        now: Timestamp,
+        iat: i64,
+        signed: i64,
     ) -> Result<Session, Code> {
-        let exp = ends.min(now.unix() + limits::SESSION_TOKEN.as_secs() as i64);
+        let exp = ends.min(signed + limits::SESSION_TOKEN.as_secs() as i64);
         let (iss, aud) = (self.server.clone(), self.server.clone());
-        let claims = Claims { iss, aud, sub, iat: now.unix(), exp, session_exp: ends, cnf };
+        let claims = Claims { iss, aud, sub, iat, exp, session_exp: ends, cnf };
         let keys = self.keys.set();
         let token = keys.signer(Instant::now()).ok_or(Code::Internal)?.sign(&claims)?;
         let time = |unix| Timestamp::from_unix(unix).ok_or(Code::Internal);
@@ -184,7 +193,7 @@ mod tests {
 
     /// A token of key 1's session with key 2.
     fn issued(tokens: &Tokens, now: i64, ends: i64) -> Session {
-        tokens.issue("alice".parse().unwrap(), key(1), Confirmation::of(&key(2)), ends, at(now)).unwrap()
+        tokens.issue("alice".parse().unwrap(), key(1), Confirmation::of(&key(2)), ends, now, now).unwrap()
     }
 
     fn signed(by: u8, ts: i64, method: &str, path: &str) -> Option<Credential> {
@@ -216,12 +225,15 @@ mod tests {
         let tokens = tokens(&folder);
         let token = issued(&tokens, NOW, NOW + 3600).token;
         let renewing = |now, signature| {
-            tokens.renewing(&Renew { token: token.clone(), signature }, at(now)).map(|claims| claims.sub)
+            tokens
+                .renewing(&Renew { token: token.clone(), signature }, at(now))
+                .map(|(claims, signed)| (claims.sub, signed))
         };
         let own = |ts| signed(2, ts, "POST", RENEW_PATH);
-        assert_eq!(renewing(NOW, own(NOW)), Ok(key(1)));
+        assert_eq!(renewing(NOW, own(NOW)), Ok((key(1), NOW)));
+        assert_eq!(renewing(NOW + 60, own(NOW)), Ok((key(1), NOW)), "the same again");
         // Long after the token expired.
-        assert_eq!(renewing(NOW + 3599, own(NOW + 3599)), Ok(key(1)));
+        assert_eq!(renewing(NOW + 3599, own(NOW + 3599)), Ok((key(1), NOW + 3599)));
         assert_eq!(renewing(NOW + 3600, own(NOW + 3600)), Err(Code::SessionEnded));
         assert_eq!(renewing(NOW, None), Err(Code::AuthRequired));
         assert_eq!(renewing(NOW, Some(Credential("x".into()))), Err(Code::MalformedAuth));

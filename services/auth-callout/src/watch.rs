@@ -138,7 +138,7 @@ impl Watch {
         task::spawn("disconnect", async move {
             for place in places {
                 match system.kick(&place).await {
-                    Ok(()) => audit.kicked(None, "silent_callout", &place),
+                    Ok(()) => audit.disconnected(&place),
                     Err(why) => tracing::warn!(why, %place, "a connection couldn't be ended"),
                 }
             }

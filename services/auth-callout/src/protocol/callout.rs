@@ -136,7 +136,7 @@ impl Callout {
 
     fn verify(&self, token: &[u8], now: i64) -> Result<Request, Invalid> {
         let claims: Claims<Request> = token::decode(token, KeyPairType::Server)?;
-        let request = claims.nats;
+        let request = Request { issued: claims.iat, ..claims.nats };
         if claims.iss != request.server.id {
             return Err(Invalid::Issuer);
         }

@@ -25,6 +25,9 @@ pub struct Request {
     /// What the client sent.
     #[serde(rename = "connect_opts")]
     pub connect: Connect,
+    /// When the server made the request, in seconds of its clock.
+    #[serde(skip)]
+    pub issued: i64,
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) version: u32,

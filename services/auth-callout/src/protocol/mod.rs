@@ -45,7 +45,7 @@ pub const REQUEST_BYTES: usize = 64 * 1024;
 /// How far the clocks of nats-server and callout may be apart, in seconds. A request that is older has no client any more.
 pub const LEEWAY_SECS: i64 = 2;
 
-/// Why a request gets no answer: it isn't one that this nats-server made for this callout.
+/// Why a request gets no answer: it isn't one that this nats-server made for this callout, or it came too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Invalid {
     /// More than [`REQUEST_BYTES`].
@@ -81,6 +81,9 @@ pub enum Invalid {
     /// It is from the future, or too old.
     #[error("the request's time has passed, or hasn't come")]
     Time,
+    /// nats-server doesn't wait for the answer any more; found by the caller, who knows when the request came.
+    #[error("nobody waits for the answer any more")]
+    Late,
     /// The key that the user's token is to be for isn't a user's.
     #[error("the one-time key isn't a user's")]
     OneTimeKey,
@@ -104,6 +107,7 @@ impl Invalid {
             Invalid::Purpose => "purpose",
             Invalid::Subject => "subject",
             Invalid::Time => "time",
+            Invalid::Late => "late",
             Invalid::OneTimeKey => "one_time_key",
             Invalid::Internal => "internal",
         }

@@ -1,6 +1,8 @@
 //! Connections that are there: how many, how long, and whose.
 
 use async_nats::{Event, jetstream};
+use futures_util::{StreamExt, stream};
+use kez_auth_callout::protocol::LEEWAY_SECS;
 use kez_proto::subjects::{self, Role};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -112,12 +114,31 @@ async fn a_connection_that_this_process_didnt_let_in_is_judged_by_its_time() {
     let first = Callout::start(&world, "a", &[]).await;
     let mut user = alice.connect(&world).await.unwrap();
     drop(first);
-    // Times of bindings are whole seconds.
-    let then = OffsetDateTime::now_utc().unix_timestamp();
-    eventually("the next second", async || (OffsetDateTime::now_utc().unix_timestamp() > then).then_some(()))
+    // Times of bindings are whole seconds, and clocks may be apart.
+    let then = OffsetDateTime::now_utc().unix_timestamp() + LEEWAY_SECS;
+    eventually("a later second", async || (OffsetDateTime::now_utc().unix_timestamp() > then).then_some(()))
         .await;
     world.people.bind("alice", &Person::new(2));
     let second = Callout::start(&world, "b", &[]).await;
     user.until(|event| matches!(event, Event::Disconnected)).await;
     second.until_audit("not_owner").await;
+}
+
+/// nats-server lists 1,024 connections at a time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_has_just_started_finds_more_connections_than_fit_into_one_list() {
+    const MANY: usize = 1100;
+    let world = World::start().await;
+    let alice = Person::new(1);
+    world.people.bind("alice", &alice);
+    let first = Callout::start(&world, "a", &["--nats-connections", "0"]).await;
+    let one = || eventually("a login", async || alice.connect(&world).await.ok());
+    let users: Vec<User> = stream::iter((0..MANY).map(|_| one())).buffer_unordered(16).collect().await;
+    drop(first);
+    let second = Callout::start(&world, "b", &["--nats-connections", "0"]).await;
+    eventually("all are on the list", async || {
+        second.metrics().await.contains(&format!("kez_nats_connections {MANY}\n")).then_some(())
+    })
+    .await;
+    drop(users);
 }

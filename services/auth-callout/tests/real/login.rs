@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_nats::{Auth, ConnectErrorKind, ConnectOptions, Event, ServerError};
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use ed25519_dalek::Signer;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use kez_proto::{
     Handle, Timestamp,
     nats_login::{self, UserKey},
@@ -14,8 +14,9 @@ use kez_proto::{
 };
 use nkeys::{KeyPair, KeyPairType};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use crate::support::{Callout, DEADLINE, Person, User, World, now, server_name};
+use crate::support::{Callout, DEADLINE, Person, User, World, eventually, now, server_name};
 
 #[tokio::test]
 async fn a_registered_key_comes_in_with_its_own_permissions_alone() {
@@ -111,7 +112,12 @@ async fn whoever_proves_no_registered_key_is_refused_at_once_and_told_in_the_aud
     }
     assert_eq!(callout.reasons(), expected);
     let log = callout.log();
-    assert!(log.contains(&mallory.pair().public_key()), "who");
+    let key = mallory.pair().public_key();
+    let hash = &HEXLOWER.encode(&Sha256::digest(&key))[..8];
+    assert_eq!(callout.audit()[0]["fields"]["key_hash"], hash, "who");
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(&key)).collect();
+    assert!(!lines.is_empty(), "in full at debug");
+    assert!(lines.iter().all(|line| line.contains(r#""level":"DEBUG""#)), "{lines:?}");
     assert!(log.contains(r#""host":"127.0.0.1""#), "from where");
     for secret in ["nonsense", "a.b.c"] {
         assert!(!log.contains(secret), "{secret} is in the log");
@@ -202,7 +208,7 @@ async fn the_admin_listener_gives_the_same_decision() {
     let world = World::start().await;
     let alice = Person::new(1);
     world.people.bind("alice", &alice);
-    let callout = Callout::start(&world, "a", &[]).await;
+    let callout = Callout::start(&world, "a", &["--nats-connections", "1"]).await;
     let server = KeyPair::new_server();
     let one_time = KeyPair::new_user().public_key();
     let issuer = world.keys.public(kez_nats::Owner::CalloutIssuer);
@@ -242,6 +248,16 @@ async fn the_admin_listener_gives_the_same_decision() {
     assert_eq!((status, &claims(&token)["nats"]["error"]), (200, &json!("denied")));
     assert_eq!(callout.reasons(), ["unknown_key"]);
 
+    // Nobody comes, and so nobody's place is taken.
+    for _ in 0..3 {
+        let (_, _, token) = post(request(&alice)).await;
+        assert!(claims(&token)["nats"]["jwt"].is_string());
+    }
+    let _user = alice.connect(&world).await.unwrap();
+    let (_, _, token) = post(request(&alice)).await;
+    assert_eq!(claims(&token)["nats"]["error"], "denied", "the only place is hers");
+    assert_eq!(callout.reasons(), ["unknown_key", "too_many_connections"]);
+
     let tampered = request(&alice).replacen('.', ".e", 1);
     for (body, status, code) in [
         (tampered, 400, "invalid_auth_request"),
@@ -268,4 +284,36 @@ async fn before_the_service_runs_the_admin_listener_says_so() {
     let answer = reqwest::Client::new().post(url).body("x").send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "1"));
     assert!(answer.text().await.unwrap().contains("\"unavailable\""));
+}
+
+#[tokio::test]
+async fn a_flood_fills_no_log_and_is_counted_whole() {
+    const FLOOD: u64 = 600;
+    let world = World::start().await;
+    let callout = Callout::start(&world, "a", &[]).await;
+    let (http, url) = (callout.http(), format!("{}/internal/nats/auth", callout.admin));
+    let knock = async |_| {
+        assert_eq!(http.post(&url).body("nonsense").send().await.unwrap().status(), 400);
+    };
+    // Faster than lines come free.
+    stream::iter(0..FLOOD).for_each_concurrent(32, knock).await;
+    Person::new(3).connect(&world).await.map(drop).unwrap_err();
+    assert!(callout.reasons().contains(&"unknown_key".into()), "another reason's line isn't lost");
+    assert!(
+        callout
+            .metrics()
+            .await
+            .contains(&format!("kez_nats_login_requests_invalid_total{{reason=\"malformed\"}} {FLOOD}"))
+    );
+    let told = async || {
+        let lines = callout.audit();
+        let flood: Vec<_> = lines.iter().filter(|l| l["fields"]["reason"] == "malformed").collect();
+        let (sums, lines): (Vec<_>, Vec<_>) =
+            flood.into_iter().partition(|line| line["fields"]["lines"].is_number());
+        let left_out: u64 = sums.iter().map(|line| line["fields"]["lines"].as_u64().unwrap()).sum();
+        (left_out > 0).then_some((lines.len() as u64, left_out))
+    };
+    let (lines, left_out) = eventually("what is left out is told", told).await;
+    assert!(lines >= 100, "{lines}");
+    assert_eq!(lines + left_out, FLOOD);
 }

@@ -1,10 +1,12 @@
 //! Who lets users in to NATS is away, dies, hangs, or loses what it needs; and many come at once.
 
+mod addresses;
 mod connections;
 mod dead;
 mod expiry;
 mod feed;
 mod hung;
+mod late;
 mod logins;
 mod metrics;
 mod needs;

@@ -291,6 +291,19 @@ async fn a_session_is_renewed_by_its_key_until_it_ends() {
     assert_eq!(read(&renewed.token).await.unwrap().status(), 200);
     // The one before is no worse for it.
     assert_eq!(read(good).await.unwrap().status(), 200);
+
+    // The same again, a while later, is answered with the same end: nobody stays longer by it.
+    let then = now().unix() - 5;
+    let signed = signature(&session.key, then, "POST", RENEW_PATH);
+    let mut tokens = vec![];
+    for _ in 0..2 {
+        let again: kez_proto::session::Session = renew(good, &signed).await.json().await.unwrap();
+        assert_eq!(again.expires_at.unix(), then + 900);
+        tokens.push(again.token);
+        let second = now().unix();
+        eventually("a later second", async || (now().unix() > second).then_some(())).await;
+    }
+    assert_eq!(tokens[0], tokens[1]);
 }
 
 /// Alice's stream is opened with a token that is good for a moment only.

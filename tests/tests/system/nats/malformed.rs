@@ -2,6 +2,7 @@
 
 use kez_proto::subjects;
 use kez_tests::{Deployment, raw_nats::Word};
+use serde_json::json;
 
 use super::{Client, User, WAYS, bystander::Bystander, ended_with, message, state::State};
 
@@ -169,10 +170,19 @@ async fn a_second_login_ends_the_connection() {
     let (alice, bob) = (User::registered("alice", url).await, User::registered("bobby", url).await);
     for way in WAYS {
         for other in [&alice, &bob] {
-            let mut client = Client::connect(&deployment, &alice, way).await;
-            let login = other.login(way.1, &client.raw.nonce);
-            let violation = Word::Err("Authorization Violation".into());
-            assert_eq!(client.raw.connect(login).await, [violation, Word::Closed], "{way:?}");
+            // nats-server adds the name that the first login got, unless the client says another one.
+            for name in [None, Some(""), Some("x")] {
+                let mut client = Client::connect(&deployment, &alice, way).await;
+                let mut login = other.login(way.1, &client.raw.nonce);
+                if let Some(name) = name {
+                    login["user"] = json!(name);
+                }
+                let violation = Word::Err("Authorization Violation".into());
+                assert_eq!(client.raw.connect(login).await, [violation, Word::Closed], "{way:?} {name:?}");
+                let log = deployment.auth_callouts[0].log();
+                let last = log.lines().rfind(|line| line.contains("refused")).unwrap_or_default();
+                assert!(last.contains("reason=\"second_login\""), "{way:?} {name:?}: {last}");
+            }
         }
     }
 }
