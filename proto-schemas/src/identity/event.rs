@@ -21,7 +21,7 @@ pub struct EventPayload {
     pub primary: Key,
     /// Its place in the chain, from 0.
     pub seq: u64,
-    /// [`link`] of the event before it; absent at 0.
+    /// `sha256:` and the hash of the canonical bytes of the whole signed event before it (`link`); absent at 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prev: Option<String>,
     /// When it was signed.

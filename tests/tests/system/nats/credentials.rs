@@ -191,11 +191,7 @@ async fn without_proof_of_a_registered_key_nobody_is_let_in() {
                 Some("invalid_key"),
             ),
             ("a key with a tail", with("nkey", json!(key.public_key() + "=")), Some("invalid_key")),
-            (
-                "a bad checksum",
-                with("nkey", json!(other_last(&key.public_key()))),
-                Some("invalid_key"),
-            ),
+            ("a bad checksum", with("nkey", json!(other_last(&key.public_key()))), Some("invalid_key")),
             ("no nkey at all", with("nkey", json!("alice")), Some("invalid_key")),
             (
                 "a primary for an nkey",
