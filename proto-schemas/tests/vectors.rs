@@ -1,5 +1,7 @@
 //! The files in `vectors/` are what this implementation does, and what others are to do. Those of standards were made elsewhere.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{fs, path::Path};
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
@@ -19,7 +21,7 @@ fn read(name: &str) -> Value {
     serde_json::from_str(&file(name)).unwrap()
 }
 
-fn list<'a>(value: &'a Value, least: usize) -> &'a Vec<Value> {
+fn list(value: &Value, least: usize) -> &Vec<Value> {
     let list = value.as_array().unwrap();
     assert!(list.len() >= least);
     list
@@ -124,7 +126,8 @@ fn proofs_packed_elsewhere_are_read() {
             "too_large" => assert_eq!(decoded, Err(proof::Undecodable::TooLarge), "{name}"),
             claim => {
                 let want = list(&golden["claims"], 1).iter().find(|c| c["name"] == claim).unwrap();
-                let (decoded, want) = (decoded.unwrap(), text(want, "document"));
+                let decoded = decoded.unwrap_or_else(|e| panic!("{name}: {e}"));
+                let want = text(want, "document");
                 assert_eq!(json::parse_strict(&decoded), json::parse_strict(want.as_bytes()), "{name}");
                 assert!(Claim::verify(&decoded).is_ok());
             }

@@ -1,14 +1,14 @@
 //! A claim: a key says that an account elsewhere is the same person's. The account must say so, too: that is looked up by others.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{Key, Signer, Subject, sign, verify_envelope};
 use crate::{Code, Timestamp, envelope::Signed, limits::CLAIM_BYTES};
 
 /// The payload of a claim.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ClaimPayload {
     /// Always [`Claim::TYPE`].
     #[serde(rename = "type")]
@@ -22,7 +22,7 @@ pub struct ClaimPayload {
     /// When it was signed.
     pub created_at: Timestamp,
     /// When the claim ends; absent where it doesn't.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
 

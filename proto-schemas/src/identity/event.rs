@@ -2,7 +2,7 @@
 
 use data_encoding::HEXLOWER;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -10,7 +10,7 @@ use super::{Chain, Key, Op, Signer, sign, verify_envelope};
 use crate::{Code, Timestamp, envelope::Signed, json, limits::EVENT_BYTES};
 
 /// The payload of an event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EventPayload {
     /// Always [`Event::TYPE`].
     #[serde(rename = "type")]
@@ -22,7 +22,7 @@ pub struct EventPayload {
     /// Its place in the chain, from 0.
     pub seq: u64,
     /// `sha256:` and the hash of the canonical bytes of the whole signed event before it (`link`); absent at 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prev: Option<String>,
     /// When it was signed.
     pub created_at: Timestamp,

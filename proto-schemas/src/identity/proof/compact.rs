@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use ruzstd::{
-    decoding::{BlockDecodingStrategy, FrameDecoder},
+    decoding::{BlockDecodingStrategy, FrameDecoder, errors::FrameDecoderError},
     encoding::{CompressionLevel, compress_to_vec},
 };
 
@@ -47,7 +47,10 @@ const WINDOW: u64 = 8 * 1024 * 1024;
 fn inflate(mut packed: &[u8], max: usize) -> Result<Vec<u8>, Undecodable> {
     let mut decoder = FrameDecoder::new();
     decoder.set_max_window_size(WINDOW);
-    decoder.init(&mut packed).map_err(|_| Undecodable::Corrupt)?;
+    decoder.init(&mut packed).map_err(|e| match e {
+        FrameDecoderError::WindowSizeTooBig { .. } => Undecodable::TooLarge,
+        _ => Undecodable::Corrupt,
+    })?;
     if decoder.content_size() > max as u64 {
         return Err(Undecodable::TooLarge);
     }
@@ -116,7 +119,7 @@ mod tests {
         // A window that would need gigabytes isn't made.
         assert_eq!(
             inflate(&[0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0, 0], CLAIM_BYTES),
-            Err(Undecodable::Corrupt)
+            Err(Undecodable::TooLarge)
         );
         // Room for 16 KiB and not a byte more.
         let most = vec![b' '; CLAIM_BYTES];
