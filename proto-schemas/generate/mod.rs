@@ -4,12 +4,14 @@ mod asyncapi;
 mod markdown;
 mod openapi;
 mod schemas;
+mod vectors;
 
 use serde_json::Value;
 
 /// Every generated file: its path from the root of the repository, and its text.
 pub fn files() -> Vec<(String, String)> {
     let mut files = schemas::files();
+    files.extend(vectors::files());
     files.push(("proto-schemas/openapi.yaml".into(), openapi::text()));
     files.push(("proto-schemas/asyncapi.yaml".into(), asyncapi::text()));
     files.push(("proto-schemas/errors.md".into(), markdown::errors()));

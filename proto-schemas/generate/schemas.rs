@@ -3,6 +3,7 @@
 use kez_proto::{
     Problem,
     envelope::{self, Signed},
+    identity::{Claim, ClaimPayload, Event as SigchainEvent, EventPayload, Key, NOSTR_JCS},
     mail::{ClientAck, ClientHistory, Message, Page, Purged, Sent},
     registration::{self, HandleRegistration},
     registry::{ClientLookup, Record},
@@ -45,6 +46,8 @@ public! {
     "SessionEnvelope" SessionEnvelope
     "Session" Session
     "Jwks" Jwks
+    "ClaimEnvelope" ClaimEnvelope
+    "EventEnvelope" EventEnvelope
     "Send" Send
     "Sent" Sent
     "Message" Message<Envelope>
@@ -129,15 +132,85 @@ impl JsonSchema for SessionEnvelope {
     }
 }
 
-/// An envelope with this payload, tag and type.
+/// A claim, with the values that are fixed for it.
+enum ClaimEnvelope {}
+
+impl JsonSchema for ClaimEnvelope {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ClaimEnvelope".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let words = "Says that an account elsewhere is the same person's; what is signed is the RFC 8785 form of `payload`.";
+        fixed::<SignedByAny<ClaimPayload>, ClaimPayload>(generator, Claim::TAG, Claim::TYPE, words)
+    }
+}
+
+/// An event of an identity log, with the values that are fixed for it.
+enum EventEnvelope {}
+
+impl JsonSchema for EventEnvelope {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "EventEnvelope".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let words = "One event of an identity log; what is signed is the RFC 8785 form of `payload`.";
+        fixed::<SignedByAny<EventPayload>, EventPayload>(
+            generator,
+            SigchainEvent::TAG,
+            SigchainEvent::TYPE,
+            words,
+        )
+    }
+}
+
+/// [`Signed`] by a key of any kind. The wire type knows the signature as texts; this one only describes it.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[allow(dead_code, reason = "described, never made")]
+struct SignedByAny<P> {
+    /// What kind of statement this is.
+    kez: String,
+    /// The statement.
+    payload: P,
+    /// The signature over the payload's canonical bytes.
+    signature: AnySignature,
+}
+
+/// Who signed, how, and the signature.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[allow(dead_code, reason = "described, never made")]
+struct AnySignature {
+    /// The suite.
+    #[schemars(extend("enum" = [envelope::ED25519_JCS, NOSTR_JCS]))]
+    alg: String,
+    /// The signer; must equal the payload's `primary`.
+    key: Key,
+    /// 128 lower-case hex digits.
+    #[schemars(regex(pattern = "^[0-9a-f]{128}$"))]
+    sig: String,
+}
+
+/// An envelope with this payload, tag and type, signed by Ed25519.
 fn signed<P: JsonSchema>(generator: &mut SchemaGenerator, tag: &str, kind: &str, words: &str) -> Schema {
-    let mut schema = <Signed<P>>::json_schema(generator);
+    let schema = fixed::<Signed<P>, P>(generator, tag, kind, words);
+    let signature = &mut generator.definitions_mut()["Signature"];
+    set(signature.pointer_mut("/properties"), "alg", json!(envelope::ED25519_JCS));
+    schema
+}
+
+/// The envelope type `E` around a payload `P`, with the tag, type and version that are fixed for it.
+fn fixed<E: JsonSchema, P: JsonSchema>(
+    generator: &mut SchemaGenerator,
+    tag: &str,
+    kind: &str,
+    words: &str,
+) -> Schema {
+    let mut schema = E::json_schema(generator);
     set(schema.pointer_mut("/properties"), "kez", json!(tag));
-    let parts = generator.definitions_mut();
-    let payload = &mut parts[&*P::schema_name()];
+    let payload = &mut generator.definitions_mut()[&*P::schema_name()];
     set(payload.pointer_mut("/properties"), "type", json!(kind));
     set(payload.pointer_mut("/properties"), "version", json!(1));
-    set(parts["Signature"].pointer_mut("/properties"), "alg", json!(envelope::ED25519_JCS));
     schema.insert("description".into(), words.into());
     schema
 }

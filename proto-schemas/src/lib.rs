@@ -11,6 +11,7 @@ pub mod error;
 pub mod handle;
 pub mod headers;
 pub mod http;
+pub mod identity;
 pub mod json;
 pub mod limits;
 pub mod mail;

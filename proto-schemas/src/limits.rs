@@ -23,6 +23,20 @@ pub const CHAT_PAYLOAD_BYTES: usize = 300 * 1024;
 pub const CHAT_SUBSCRIPTIONS: u32 = 16;
 /// Connections of users to one nats-server.
 pub const CHAT_CONNECTIONS: u32 = 10_000;
+/// Bytes of a signed claim, at most.
+pub const CLAIM_BYTES: usize = 16 * 1024;
+/// Bytes of one signed event of an identity log, at most.
+pub const EVENT_BYTES: usize = 16 * 1024;
+/// Events in one identity log, at most.
+pub const CHAIN_EVENTS: u64 = 10_000;
+/// Bytes of an identity log in one file, at most: ten thousand events of the usual kind fill half of it.
+pub const CHAIN_EXPORT_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of a claim's subject, at most.
+pub const SUBJECT_BYTES: usize = 255;
+/// Bytes of the URL where a claim's other half is, at most.
+pub const PROOF_URL_BYTES: usize = 2048;
+/// Bytes of a device's identifier and of its name, at most.
+pub const DEVICE_BYTES: usize = 128;
 /// Handles in one `heads` request, at most.
 pub const HEADS_MAX: usize = 500;
 

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use data_encoding::HEXLOWER;
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::Code;
@@ -21,6 +21,11 @@ impl Primary {
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| Code::InvalidPrimary)?;
         let canonical = key.to_edwards().compress().to_bytes() == *bytes;
         if key.is_weak() || !canonical { Err(Code::InvalidPrimary) } else { Ok(Self(key)) }
+    }
+
+    /// The public half of a secret key, which is never weak.
+    pub fn of(secret: &SigningKey) -> Self {
+        Self(secret.verifying_key())
     }
 
     /// The 32 bytes of RFC 8032.
@@ -91,8 +96,6 @@ pub const EXAMPLE: &str = "ed25519:2152f8d19b791d24453242e15f2eab6cb7cffa7b6a5ed
 
 #[cfg(test)]
 mod tests {
-    use ed25519_dalek::SigningKey;
-
     use super::*;
 
     #[test]
