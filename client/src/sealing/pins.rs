@@ -71,11 +71,13 @@ impl Pins {
         server: &ServerName,
         offered: Primary,
         proves: impl FnOnce(&Primary, &Primary) -> bool,
-    ) -> Result<Pinned, KeyChanged> {
+    ) -> Result<Pinned, Box<KeyChanged>> {
         let handle = format!("{handle}@{server}");
         match self.0.get(&handle).copied() {
             Some(pinned) if pinned == offered => Ok(Pinned::Same),
-            Some(pinned) if !proves(&pinned, &offered) => Err(KeyChanged { handle, pinned, offered }),
+            Some(pinned) if !proves(&pinned, &offered) => {
+                Err(Box::new(KeyChanged { handle, pinned, offered }))
+            }
             before => {
                 self.0.insert(handle, offered);
                 Ok(before.map_or(Pinned::New, |from| Pinned::Proven { from }))
