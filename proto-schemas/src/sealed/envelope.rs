@@ -51,7 +51,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let sealed = Sealed { enc: [7; 32], ct: vec![0, 255, 1] };
         let text = sealed.to_json().to_string();
-        assert_eq!(text, format!(r#"{{"ct":"AP8B","enc":"{}c","v":2}}"#, "Bwc".repeat(14)));
+        assert_eq!(text, format!(r#"{{"ct":"AP8B","enc":"{}Bwc","v":2}}"#, "BwcH".repeat(10)));
         assert_eq!(Sealed::parse(text.as_bytes()), Ok(sealed));
     }
 }
