@@ -56,6 +56,7 @@ measure: needed
 	cargo build --workspace --bins --release --locked
 	@$(NATS_SERVER); cargo run --release --locked -p kez-tests --example measure
 	@$(NATS_SERVER); cargo run --release --locked -p kez-tests --example reconnects
+	cargo run --release --locked -p kez-client --example measure_sealing
 
 # On the stable compiler, and so without a sanitizer. New inputs go to target/fuzz; what is worth keeping is copied to tests/fuzz/corpus, which
 # `make test` replays.

@@ -90,6 +90,12 @@ impl Identity {
         Ok(Signed { kez: tag.into(), payload, signature })
     }
 
+    /// The X25519 secret of this key, for opening what is sealed to it. Of what seals and what signs by one key, each is as safe as alone
+    /// (Thormarker, "On using the same key pair for Ed25519 and an X25519 based KEM").
+    pub(crate) fn x25519_secret(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.key.to_scalar_bytes())
+    }
+
     /// The seed, for the key file alone.
     pub(crate) fn seed(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.key.to_bytes())

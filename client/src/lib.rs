@@ -14,6 +14,7 @@ pub mod message;
 pub mod nats;
 pub mod progress;
 pub mod retry;
+pub mod sealing;
 pub mod session;
 pub mod stream;
 pub mod text;

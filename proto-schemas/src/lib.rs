@@ -20,6 +20,7 @@ pub mod partition;
 pub mod primary;
 pub mod registration;
 pub mod registry;
+pub mod sealed;
 pub mod server;
 pub mod server_name;
 pub mod session;

@@ -37,6 +37,8 @@ pub const SUBJECT_BYTES: usize = 255;
 pub const PROOF_URL_BYTES: usize = 2048;
 /// Bytes of a device's identifier and of its name, at most.
 pub const DEVICE_BYTES: usize = 128;
+/// Bytes of JSON inside a sealed message, at most: as much as an envelope of [`ENVELOPE_BYTES`] can hold in base64url, with some to spare.
+pub const SEALED_JSON_BYTES: usize = 176 * 1024;
 /// Handles in one `heads` request, at most.
 pub const HEADS_MAX: usize = 500;
 
@@ -44,6 +46,9 @@ pub const HEADS_MAX: usize = 500;
 pub const REGISTRATION_SKEW_SECS: i64 = 300;
 /// How far the time of a signed request may be from the verifier's clock, either way, in seconds.
 pub const REQUEST_SKEW_SECS: i64 = 60;
+/// How far `sent_at` of a sealed message may be from the time at which the server stored it, either way, in seconds. As long as [`DUPLICATE_WINDOW`]: in that
+/// time a sender without an answer sends the same bytes again, and the server knows them; later they seal the message anew, under its old id.
+pub const SENT_SKEW_SECS: i64 = 600;
 /// How long the signature that opened a stream lets the gateway repair that stream's gaps; streams end before.
 pub const STREAM_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// A session token is good for so long; then it is renewed.

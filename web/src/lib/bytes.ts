@@ -6,5 +6,18 @@ export { bytesToHex as hex, hexToBytes as fromHex, utf8ToBytes as utf8 };
 
 /** base64url without padding (RFC 4648). */
 export function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, (c) => ({ '+': '-', '/': '_' })[c] ?? '');
+  let binary = '';
+  // In pieces: a function takes only so many arguments.
+  for (let at = 0; at < bytes.length; at += 8192) {
+    binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  }
+  return btoa(binary).replace(/[+/=]/g, (c) => ({ '+': '-', '/': '_' })[c] ?? '');
+}
+
+/** The bytes of a text that `base64url` gives; undefined for every other text, second spellings of the same bytes too. */
+export function fromBase64url(text: string): Uint8Array | undefined {
+  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined;
+  const binary = atob(text.replace(/[-_]/g, (c) => (c === '-' ? '+' : '/')));
+  const bytes = Uint8Array.from(binary, (c) => c.charCodeAt(0));
+  return base64url(bytes) === text ? bytes : undefined;
 }

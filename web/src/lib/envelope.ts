@@ -30,6 +30,6 @@ export function sessionStart(server: string, sessionKey: string, seconds: number
 }
 
 /** RFC 3339, UTC, whole seconds. */
-function timestamp(time: Date): string {
+export function timestamp(time: Date): string {
   return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -41,6 +41,11 @@ export class Identity {
   sign(message: Uint8Array): Uint8Array {
     return ed25519.sign(message, this.#seed);
   }
+
+  /** The X25519 secret of this key, for opening what is sealed to it. Whoever asks wipes it. */
+  x25519Secret(): Uint8Array {
+    return ed25519.utils.toMontgomerySecret(this.#seed);
+  }
 }
 
 /** The 32 bytes of a primary. */

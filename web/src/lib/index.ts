@@ -6,5 +6,7 @@ export { KezError, type LocalCode } from './error.ts';
 export { register, server } from './http.ts';
 export { Identity } from './identity.ts';
 export * from './nats/index.ts';
+export { Refusal, type RefusalCode } from './refusal.ts';
+export * from './sealing/index.ts';
 export { Session } from './session.ts';
 export type * from './wire.ts';

@@ -1,0 +1,97 @@
+// Opening a sealed message. Each check that fails throws a `Refusal` with its name.
+
+import type { Key } from 'hpke';
+import { fromBase64url, utf8 } from '../bytes.ts';
+import type { Identity } from '../identity.ts';
+import { parseStrict } from '../json.ts';
+import { Refusal } from '../refusal.ts';
+import { isObject, verify } from '../verify.ts';
+import type { Primary, Timestamp } from '../wire.ts';
+import { type Message, TAG, TYPE } from './message.ts';
+import { unpad } from './padding.ts';
+import type { Seen } from './seen.ts';
+import { type Box, openFor, secretKey } from './suite.ts';
+
+/**
+ * How far `sent_at` may be from the time at which the server stored the message, either way, in milliseconds: as long as the server knows duplicates. Mail may
+ * wait for weeks, so the reader's own clock says nothing; and a server that lies about the time meets the reader's memory.
+ */
+const SENT_SKEW = 600_000;
+
+/** One person's side that opens. */
+export class Opener {
+  readonly #me: Primary;
+  readonly #key: Promise<Key>;
+
+  /** Opens what is sealed to this identity. */
+  constructor(identity: Identity) {
+    this.#me = identity.primary;
+    this.#key = secretKey(identity);
+  }
+
+  /**
+   * Opens an envelope, as text or as `JSON.parse` gave it, that the server stored at `createdAt`, and makes every check but the last: whether it was seen
+   * before. For mail that is read again on purpose, from the same place of the same inbox.
+   */
+  async open(envelope: unknown, createdAt: Timestamp): Promise<Message> {
+    const box = decode(envelope);
+    const padded = await openFor(this.#me, await this.#key, box).catch((cause: unknown) => {
+      throw new Refusal('not_opened', { cause });
+    });
+    return read(unpad(padded), this.#me, createdAt);
+  }
+
+  /** Opens an envelope with every check; what is taken is remembered, and what is refused changes nothing. */
+  async read(envelope: unknown, createdAt: Timestamp, seen: Seen): Promise<Message> {
+    const message = await this.open(envelope, createdAt);
+    seen.admit(message);
+    return message;
+  }
+}
+
+function decode(text: unknown): Box {
+  let envelope = text;
+  if (typeof text === 'string') {
+    try {
+      envelope = parseStrict(utf8(text));
+    } catch (cause) {
+      throw new Refusal('malformed_envelope', { cause });
+    }
+  }
+  if (!isObject(envelope) || typeof envelope.v !== 'number') throw new Refusal('malformed_envelope');
+  if (envelope.v !== 2) throw new Refusal('unknown_version');
+  const enc = typeof envelope.enc === 'string' ? fromBase64url(envelope.enc) : undefined;
+  const ct = typeof envelope.ct === 'string' ? fromBase64url(envelope.ct) : undefined;
+  if (enc?.length !== 32 || !ct || Object.keys(envelope).length !== 3) {
+    throw new Refusal('malformed_envelope');
+  }
+  return { enc, ct };
+}
+
+/** What a reader checks of the JSON that was inside, in this order. */
+function read(json: Uint8Array, me: Primary, createdAt: Timestamp): Message {
+  const { payload, primary } = verify(json, TAG, TYPE);
+  const { to, sent_at, id, body } = payload;
+  if (to !== me) throw new Refusal('wrong_recipient');
+  const [sent, stored] = [millis(sent_at), millis(createdAt)];
+  if (sent === undefined) throw new Refusal('invalid_timestamp');
+  if (stored === undefined) throw new TypeError(`${createdAt} isn't a time of the server`);
+  if (Math.abs(stored - sent) > SENT_SKEW) throw new Refusal('stale_timestamp');
+  if (typeof id !== 'string' || !/^[0-9a-f]{32}$/.test(id)) throw new Refusal('invalid_id');
+  const text = isObject(body) ? body.text : undefined;
+  return {
+    id,
+    primary,
+    to: me,
+    sent_at: sent_at as Timestamp,
+    body: typeof text === 'string' ? { text } : { other: body ?? null },
+  };
+}
+
+/** Of `YYYY-MM-DDThh:mm:ssZ` alone; `Date` takes many other forms, and days that there aren't. */
+function millis(text: unknown): number | undefined {
+  if (typeof text !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text)) return undefined;
+  const time = new Date(text);
+  const real = !Number.isNaN(time.getTime()) && time.toISOString() === text.replace('Z', '.000Z');
+  return real ? time.getTime() : undefined;
+}
