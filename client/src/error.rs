@@ -36,6 +36,14 @@ pub enum Error {
         /// What it may be.
         reason: String,
     },
+    /// The server doesn't prove by its certificate that it is the one that was named.
+    #[error("{url} can't be trusted: {reason}")]
+    Certificate {
+        /// The server's address.
+        url: String,
+        /// What is wrong with its certificate.
+        reason: String,
+    },
     /// The server's address can't be used.
     #[error("{url:?} isn't a server's URL: {detail}")]
     Address {
@@ -61,7 +69,7 @@ impl Error {
             Error::Problem(problem) => problem.code.action() == Action::Retry,
             Error::Transport { .. } => true,
             Error::Protocol { status, .. } => matches!(status, Some(408 | 425 | 429 | 502..=504)),
-            Error::Denied { .. } | Error::Address { .. } => false,
+            Error::Denied { .. } | Error::Certificate { .. } | Error::Address { .. } => false,
         }
     }
 

@@ -36,6 +36,9 @@ impl From<Error> for Failure {
                     "{error}. Look who you are with: kez whoami; take a name there with: kez register <handle>"
                 )
             }
+            None if matches!(error, Error::Certificate { .. }) => format!(
+                "{error}. Is the address right? Where a server has an authority of its own, name its certificate: --nats-ca FILE"
+            ),
             _ => error.to_string(),
         };
         Self::Refused { message, code }

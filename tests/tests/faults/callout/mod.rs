@@ -1,5 +1,6 @@
 //! Who lets users in to NATS is away, dies, hangs, or loses what it needs; and many come at once.
 
+mod cluster;
 mod connections;
 mod dead;
 mod expiry;
