@@ -46,6 +46,14 @@ pub enum Error {
         /// The address of its NATS.
         url: String,
     },
+    /// The server doesn't prove by its certificate that it is the one that was named.
+    #[error("{url} can't be trusted: {reason}")]
+    Certificate {
+        /// The server's address.
+        url: String,
+        /// What is wrong with its certificate.
+        reason: String,
+    },
     /// The server's address can't be used.
     #[error("{url:?} isn't a server's URL: {detail}")]
     Address {
@@ -71,7 +79,10 @@ impl Error {
             Error::Problem(problem) => problem.code.action() == Action::Retry,
             Error::Transport { .. } => true,
             Error::Protocol { status, .. } => matches!(status, Some(408 | 425 | 429 | 502..=504)),
-            Error::Denied { .. } | Error::Exposed { .. } | Error::Address { .. } => false,
+            Error::Denied { .. }
+            | Error::Certificate { .. }
+            | Error::Exposed { .. }
+            | Error::Address { .. } => false,
         }
     }
 

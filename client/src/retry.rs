@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use backon::{ExponentialBuilder, Retryable};
 
 use crate::Error;
 
@@ -46,11 +46,12 @@ pub async fn until_answered<T, F: Future<Output = Result<T, Error>>>(
     }
 }
 
-/// Delays between the connections of a stream: doubling from `floor` to about half a minute, each with a random part, so that
-/// readers that were dropped together don't come back together. Never ends.
+/// Delays between the connections of a stream: at least `floor`, then twice as long each time up to half a minute, each with a random part, so that readers
+/// that were dropped together don't come back together. Never ends.
 pub(crate) struct Reconnect {
     floor: Duration,
-    delays: <ExponentialBuilder as BackoffBuilder>::Backoff,
+    spread: f64,
+    failures: u32,
 }
 
 impl Reconnect {
@@ -59,14 +60,14 @@ impl Reconnect {
     /// A server can't silence a reader for longer than this.
     const LONGEST: Duration = Duration::from_secs(120);
 
+    /// The random part is up to as long as the rest: the server says how long that is.
     pub(crate) fn new() -> Self {
-        Self { floor: Self::FLOOR, delays: Self::from(Self::FLOOR) }
+        Self::spread(1.0)
     }
 
-    fn from(floor: Duration) -> <ExponentialBuilder as BackoffBuilder>::Backoff {
-        let builder =
-            ExponentialBuilder::new().with_min_delay(floor).with_max_delay(Self::CEILING.max(floor));
-        builder.without_max_times().with_jitter().build()
+    /// The random part is up to so many times as long as the rest, and half a minute at most.
+    pub(crate) fn spread(spread: f64) -> Self {
+        Self { floor: Self::FLOOR, spread, failures: 0 }
     }
 
     /// The server's `retry:` is the least delay from now on.
@@ -80,13 +81,16 @@ impl Reconnect {
 
     /// The last connection was a good one: begin with short delays again.
     pub(crate) fn reset(&mut self) {
-        self.delays = Self::from(self.floor);
+        self.failures = 0;
     }
 
     /// The next delay, on top of what the server asked for.
     pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
         let asked = asked.unwrap_or_default().min(Self::LONGEST);
-        self.delays.next().unwrap_or(Self::CEILING) + asked
+        let ceiling = Self::CEILING.max(self.floor);
+        let least = self.floor.saturating_mul(1 << self.failures.min(16)).min(ceiling);
+        self.failures = self.failures.saturating_add(1);
+        least + least.mul_f64(self.spread).min(ceiling).mul_f64(fastrand::f64()) + asked
     }
 }
 
@@ -113,6 +117,23 @@ mod tests {
             reconnect.next(Some(Duration::from_secs(1_000_000)))
                 <= Reconnect::LONGEST + 2 * Reconnect::CEILING
         );
+    }
+
+    #[test]
+    fn a_wide_spread_grows_with_the_delays_and_ends_with_them() {
+        let mut longest = Duration::ZERO;
+        for _ in 0..200 {
+            let mut reconnect = Reconnect::spread(4.0);
+            let first = reconnect.next(None);
+            assert!(first >= Reconnect::FLOOR && first <= 5 * Reconnect::FLOOR, "{first:?}");
+            let second = reconnect.next(None);
+            assert!(second >= 2 * Reconnect::FLOOR && second <= 10 * Reconnect::FLOOR, "{second:?}");
+            for _ in 0..20 {
+                assert!(reconnect.next(None) <= 2 * Reconnect::CEILING);
+            }
+            longest = longest.max(first);
+        }
+        assert!(longest > 3 * Reconnect::FLOOR, "two hundred come back within {longest:?}");
     }
 
     #[tokio::test]

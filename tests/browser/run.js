@@ -1,19 +1,29 @@
 // Drives a real browser through the client library, against a real server. Every step prints a line; the first that fails ends the run.
-// Environment: KEZ_URL, KEZ_NATS_WS, KEZ_DOMAIN, NATS_PID_FILE, PAGE (the folder that the server serves), CHROMIUM.
+// Environment: KEZ_URL, KEZ_NATS_WS, KEZ_DOMAIN, NATS_PID_FILE, PAGE (the folder that the server serves), CHROMIUM, and, where KEZ_NATS_WS is wss://,
+// CERTIFICATE: that of nats-server, which nobody vouches for.
 import assert from 'node:assert/strict';
+import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { chromium } from 'playwright-core';
 
-const { KEZ_URL, KEZ_NATS_WS, KEZ_DOMAIN, NATS_PID_FILE, PAGE, CHROMIUM } = process.env;
+const { KEZ_URL, KEZ_NATS_WS, KEZ_DOMAIN, NATS_PID_FILE, PAGE, CHROMIUM, CERTIFICATE } = process.env;
 const DEADLINE = 60_000;
 const where = { api: KEZ_URL, domain: KEZ_DOMAIN, servers: KEZ_NATS_WS };
 
-const browser = await chromium.launch({ executablePath: CHROMIUM });
+const launch = (args) => chromium.launch({ executablePath: CHROMIUM, args });
+const browser = await launch(CERTIFICATE ? [`--ignore-certificate-errors-spki-list=${keyHash()}`] : []);
 const complaints = [];
 
-async function open(url, prepare = async () => {}) {
-  const page = await (await browser.newContext()).newPage();
+/** What Chromium knows a key by. */
+function keyHash() {
+  const { publicKey } = new X509Certificate(readFileSync(CERTIFICATE));
+  const der = publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(der).digest('base64');
+}
+
+async function open(url, prepare = async () => {}, within = browser) {
+  const page = await (await within.newContext()).newPage();
   await prepare(page);
   page.setDefaultTimeout(DEADLINE);
   page.on('pageerror', (error) => complaints.push(`${url}: ${error.stack}`));
@@ -339,6 +349,21 @@ await step("a page of another site can't connect", async () => {
   assert.equal(failed?.code, 'disconnected');
   site.close();
 });
+
+if (CERTIFICATE) {
+  await step('a certificate that nobody vouches for is no server', async () => {
+    const wary = await launch([]);
+    const page = await open(KEZ_URL, undefined, wary);
+    const failed = await page.evaluate(async ({ domain, servers }) => {
+      const { kez, failure } = test;
+      const login = kez.withKey(kez.Identity.generate());
+      return failure(kez.NatsClient.connect({ servers, domain, handle: 'alice', login }));
+    }, where);
+    // A key that is refused has another code: nothing was signed for this one.
+    assert.equal(failed?.code, 'disconnected');
+    await wary.close();
+  });
+}
 
 await step('a broker that wants a signature over anything but a nonce gets none', async () => {
   const nonces = {

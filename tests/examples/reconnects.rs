@@ -212,10 +212,11 @@ fn serve(dir: &TempDir) -> Child {
     command.spawn().unwrap()
 }
 
-/// As long as the client library's own reader waits: from half a second on, doubled, and up to as much again.
+/// As long as the client library's own reader waits: from half a second on, doubled, and up to four times as much again.
 fn delay(attempt: usize) -> Duration {
-    let least = Duration::from_millis(500 << attempt.saturating_sub(1).min(6)).min(Duration::from_secs(30));
-    least.mul_f64(1.0 + fastrand::f64())
+    const CEILING: Duration = Duration::from_secs(30);
+    let least = Duration::from_millis(500 << attempt.saturating_sub(1).min(6)).min(CEILING);
+    least + (least * 4).min(CEILING).mul_f64(fastrand::f64())
 }
 
 type Processes = Vec<(&'static str, i32)>;

@@ -1,4 +1,4 @@
-//! Separate services on one nats-server: any number of each.
+//! Separate services on one nats-server, or on a cluster of three: any number of each.
 
 use std::path::Path;
 
@@ -19,6 +19,8 @@ pub struct Deployment {
     pub auth_callouts: Vec<Process>,
     /// The broker.
     pub nats: Nats,
+    /// The other nats-servers, if it is a cluster.
+    pub peers: Vec<Nats>,
     /// More arguments for fan-outs and gateways that are started from now on.
     pub fanout_arguments: Vec<String>,
     /// See `fanout_arguments`.
@@ -37,40 +39,77 @@ impl Deployment {
     /// The same with more arguments for the fan-outs and the gateways; the last of a repeated flag counts for none: give each once.
     pub async fn start_with(instances: usize, fanout: &[&str], gateway: &[&str]) -> Self {
         let owned = |arguments: &[&str]| arguments.iter().map(ToString::to_string).collect();
-        let mut deployment = Self {
+        let mut deployment = Self::on(Nats::start().await, vec![]);
+        deployment.fanout_arguments = owned(fanout);
+        deployment.gateway_arguments = owned(gateway);
+        for n in 0..instances {
+            deployment.add(n);
+            deployment.auth_callouts.push(deployment.auth_callout());
+        }
+        deployment.ready().await;
+        deployment
+    }
+
+    /// Three nats-servers that keep three copies of everything, an auth callout at each of those that are named, and one of each other service, which
+    /// connects to any.
+    pub async fn start_cluster(callouts: &[usize]) -> Self {
+        let [nats, second, third] = Nats::start_cluster().await;
+        let mut deployment = Self::on(nats, vec![second, third]);
+        deployment.add(0);
+        for node in callouts {
+            deployment.auth_callouts.push(deployment.auth_callout_at(*node));
+        }
+        deployment.ready().await;
+        deployment
+    }
+
+    fn on(nats: Nats, peers: Vec<Nats>) -> Self {
+        Self {
             gateways: vec![],
             fanouts: vec![],
             registries: vec![],
             auth_callouts: vec![],
-            nats: Nats::start().await,
-            fanout_arguments: owned(fanout),
-            gateway_arguments: owned(gateway),
+            nats,
+            peers,
+            fanout_arguments: vec![],
+            gateway_arguments: vec![],
             auth_callout_arguments: vec![],
             dir: tempfile::tempdir().unwrap(),
-        };
-        for n in 0..instances {
-            deployment.registries.push(deployment.registry(n));
-            deployment.fanouts.push(deployment.fanout());
-            deployment.auth_callouts.push(deployment.auth_callout());
-            deployment.gateways.push(deployment.gateway("127.0.0.1:0"));
         }
-        for processes in [
-            &mut deployment.registries,
-            &mut deployment.fanouts,
-            &mut deployment.auth_callouts,
-            &mut deployment.gateways,
-        ] {
-            for process in processes {
-                process.ready().await;
-            }
+    }
+
+    /// Starts the `n`th registry, and a fan-out and a gateway.
+    fn add(&mut self, n: usize) {
+        self.registries.push(self.registry(n));
+        self.fanouts.push(self.fanout());
+        self.gateways.push(self.gateway("127.0.0.1:0"));
+    }
+
+    async fn ready(&mut self) {
+        let Self { registries, fanouts, auth_callouts, gateways, .. } = self;
+        for process in [registries, fanouts, auth_callouts, gateways].into_iter().flatten() {
+            process.ready().await;
         }
-        deployment
+    }
+
+    /// The `n`th nats-server.
+    pub fn node(&self, n: usize) -> &Nats {
+        if n == 0 { &self.nats } else { &self.peers[n - 1] }
+    }
+
+    /// The address of every nats-server, as services and clients take them.
+    pub fn nats_urls(&self) -> String {
+        let all = std::iter::once(&self.nats).chain(&self.peers);
+        all.map(Nats::url).collect::<Vec<_>>().join(",")
     }
 
     fn service(&self, name: &str, role: Role, arguments: &[&str], more: &[String]) -> Process {
+        self.service_at(&self.nats_urls(), name, role, arguments, more)
+    }
+
+    fn service_at(&self, urls: &str, name: &str, role: Role, arguments: &[&str], more: &[String]) -> Process {
         let common =
-            ["--nats-url", &self.nats.url(), "--nats-nkey", &self.seed(role), "--drain-seconds", "2"]
-                .map(String::from);
+            ["--nats-url", urls, "--nats-nkey", &self.seed(role), "--drain-seconds", "2"].map(String::from);
         let arguments = arguments.iter().map(ToString::to_string).chain(common).chain(more.iter().cloned());
         Process::spawn(name, &arguments.collect::<Vec<_>>())
     }
@@ -95,6 +134,8 @@ impl Deployment {
                 SERVER,
                 "--index",
                 index.to_str().unwrap(),
+                "--replicas",
+                self.replicas(),
                 "--nats-clients-nkey",
                 &self.seed(Role::RegistryClients),
                 "--limit-client-requests",
@@ -106,19 +147,34 @@ impl Deployment {
 
     /// Starts a fan-out; not yet ready.
     pub fn fanout(&self) -> Process {
-        let mut arguments = vec!["--nats-clients-nkey".to_owned(), self.seed(Role::FanoutClients)];
+        let clients = self.seed(Role::FanoutClients);
+        let mut arguments = vec!["--replicas", self.replicas(), "--nats-clients-nkey", &clients];
         if !self.fanout_arguments.iter().any(|a| a == "--limit-client-requests") {
-            arguments.extend(["--limit-client-requests", "0"].map(String::from));
+            arguments.extend(["--limit-client-requests", "0"]);
         }
-        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         self.service("kez-fanout", Role::Fanout, &arguments, &self.fanout_arguments)
+    }
+
+    /// Copies of every stream.
+    fn replicas(&self) -> &'static str {
+        if self.peers.is_empty() { "1" } else { "3" }
     }
 
     /// Starts an auth callout; not yet ready.
     pub fn auth_callout(&self) -> Process {
+        self.auth_callout_of(&self.nats_urls())
+    }
+
+    /// Starts an auth callout that knows the `n`th nats-server alone; not yet ready.
+    pub fn auth_callout_at(&self, n: usize) -> Process {
+        self.auth_callout_of(&self.node(n).url())
+    }
+
+    fn auth_callout_of(&self, urls: &str) -> Process {
         let keys = self.nats.keys.dir().to_str().unwrap();
         let arguments = ["--server", SERVER, "--callout-keys", keys];
-        self.service("kez-auth-callout", Role::AuthCallout, &arguments, &self.auth_callout_arguments)
+        let more = &self.auth_callout_arguments;
+        self.service_at(urls, "kez-auth-callout", Role::AuthCallout, &arguments, more)
     }
 
     /// Starts a gateway at this address; not yet ready.

@@ -10,6 +10,7 @@ pub mod process;
 pub mod raw_nats;
 pub mod session;
 pub mod sse;
+pub mod tls;
 pub mod tls_proxy;
 pub mod wait;
 

@@ -1,4 +1,4 @@
-//! The real nats-server, with the accounts and keys of a deployment.
+//! The real nats-server, with the accounts and keys of a deployment; alone, or as one of a cluster.
 
 use std::{
     net::SocketAddr,
@@ -7,7 +7,11 @@ use std::{
 };
 
 use async_nats::{Client, ConnectOptions};
-use kez_nats::{Keys, NatsServer, Origin, Server, config::WebSocket, ports};
+use kez_nats::{
+    Keys, NatsServer, Origin, Server,
+    config::{Cluster, WebSocket},
+    ports,
+};
 use kez_proto::subjects::Role;
 use nix::{
     sys::signal::{Signal, kill},
@@ -16,12 +20,17 @@ use nix::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::wait::{eventually, within};
+use crate::{
+    chat_server::free_port,
+    wait::{eventually, within},
+};
 
 /// A running nats-server; killed when dropped.
 pub struct Nats {
     child: Option<Child>,
     dir: TempDir,
+    name: String,
+    cluster: Option<Cluster>,
     /// The deployment's keys.
     pub keys: Keys,
     /// Where it listens; the same after a restart.
@@ -51,11 +60,38 @@ impl Nats {
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::load_or_create(&dir.path().join("keys")).unwrap();
-        let any = "127.0.0.1:0".parse().unwrap();
-        let origins = vec![ORIGIN.parse().unwrap()];
-        let mut nats = Self { child: None, dir, keys, address: any, websocket: any, origins };
+        let mut nats = Self::new("kez-test".into(), dir, keys, None);
         nats.restart().await;
         nats
+    }
+
+    /// Starts three that are one cluster. The first has the folder of the keys.
+    pub async fn start_cluster() -> [Self; 3] {
+        let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let keys = Keys::load_or_create(&dirs[0].path().join("keys")).unwrap();
+        let routes = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
+        let mut n = 0;
+        let mut nodes = dirs.map(|dir| {
+            let cluster = Cluster {
+                name: "kez-test".into(),
+                listen: routes[n].parse().unwrap(),
+                routes: routes.iter().filter(|route| **route != routes[n]).cloned().collect(),
+                secret: keys.route_secret().unwrap(),
+                tls: None,
+            };
+            n += 1;
+            Self::new(format!("n{n}"), dir, keys.clone(), Some(cluster))
+        });
+        for node in &mut nodes {
+            node.restart().await;
+        }
+        nodes
+    }
+
+    fn new(name: String, dir: TempDir, keys: Keys, cluster: Option<Cluster>) -> Self {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let origins = vec![ORIGIN.parse().unwrap()];
+        Self { child: None, dir, name, cluster, keys, address: any, websocket: any, origins }
     }
 
     /// Starts it again, at the same addresses, with the same data.
@@ -63,9 +99,10 @@ impl Nats {
         assert!(self.child.is_none(), "it runs");
         let ports = self.dir.path().join("ports");
         std::fs::create_dir_all(&ports).unwrap();
-        let mut config = Server::new("kez-test", self.address, self.dir.path().join("jetstream"));
+        let mut config = Server::new(&self.name, self.address, self.dir.path().join("jetstream"));
         let origins = self.origins.clone();
         config.websocket = Some(WebSocket { listen: self.websocket, tls: None, origins });
+        config.cluster = self.cluster.clone();
         config.ports_dir = Some(ports.clone());
         config.log_file = Some(self.dir.path().join("log"));
         let path = self.dir.path().join("server.conf");

@@ -7,8 +7,12 @@ use url::Url;
 
 use crate::Error;
 
-/// Whether others can read and change what goes to this address: it has no TLS, and isn't on this machine.
-pub fn is_exposed(url: &str) -> bool {
+/// Whether others can read and change what goes to any of these addresses, with commas between: it has no TLS, and isn't on this machine.
+pub fn is_exposed(urls: &str) -> bool {
+    urls.split(',').any(one_is_exposed)
+}
+
+fn one_is_exposed(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
     let host = url.host_str().unwrap_or_default();
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -48,6 +52,7 @@ mod tests {
             "NATS://127.0.0.1.chat.test",
             "ws://[fd00::1]:80",
             "nats://localhost.test",
+            "tls://chat.test,nats://chat.test",
         ] {
             assert!(is_exposed(open), "{open}");
         }

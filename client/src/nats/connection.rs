@@ -13,7 +13,7 @@ use std::{
 
 use async_nats::{
     AuthError, ConnectError, ConnectErrorKind, ConnectOptions, Event, HeaderMap, RequestErrorKind,
-    ServerAddr, ServerError, Subscriber,
+    ServerError, Subscriber,
 };
 use bytes::Bytes;
 use kez_proto::{
@@ -26,9 +26,8 @@ use kez_proto::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
-use url::Url;
 
-use super::Credential;
+use super::{Authority, Credential, addresses::Addresses, authority};
 use crate::Error;
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -43,7 +42,8 @@ const WAITING: usize = 64;
 /// A server's NATS, and who we are there. Clones are as good; nothing is connected yet.
 #[derive(Clone, Debug)]
 pub struct Nats {
-    url: ServerAddr,
+    addresses: Addresses,
+    authority: Option<Authority>,
     server: ServerName,
     handle: Handle,
     credential: Credential,
@@ -74,32 +74,31 @@ pub(crate) struct Ended {
 }
 
 impl Nats {
-    /// The NATS of `server` at `url` (`nats://`, `tls://`, `ws://` or `wss://`, host and port), for the mail of `handle`. `server` is the name that the user
-    /// knows the server by: a login that is signed for it is worth nothing at another. A path is taken of a WebSocket only.
-    pub fn new(url: &str, server: ServerName, handle: Handle, credential: Credential) -> Result<Self, Error> {
-        let wrong = |detail: &str| Error::Address { url: url.to_owned(), detail: detail.to_owned() };
-        let parsed = Url::parse(url).map_err(|_| wrong("write it as nats://host:port or wss://host"))?;
-        let websocket = match parsed.scheme() {
-            "nats" | "tls" => false,
-            "ws" | "wss" => true,
-            _ => return Err(wrong("it must begin with nats://, tls://, ws:// or wss://")),
-        };
-        let bare = matches!(parsed.path(), "" | "/") && parsed.query().is_none();
-        let login = !parsed.username().is_empty() || parsed.password().is_some();
-        if parsed.host_str().is_none_or(str::is_empty)
-            || login
-            || !(bare || websocket)
-            || parsed.fragment().is_some()
-        {
-            return Err(wrong("it must be scheme, host and port alone"));
+    /// The NATS of `server` at `urls` (`nats://`, `tls://`, `ws://` or `wss://`, host and port), for the mail of `handle`: one, or several of a cluster with
+    /// commas between, of which each connection takes any. `server` is the name that the user knows the server by: a login that is signed for it is worth
+    /// nothing at another. A path is taken of a WebSocket only.
+    pub fn new(
+        urls: &str,
+        server: ServerName,
+        handle: Handle,
+        credential: Credential,
+    ) -> Result<Self, Error> {
+        let addresses = Addresses::parse(urls)?;
+        Ok(Self { addresses, authority: None, server, handle, credential })
+    }
+
+    /// The same where `authority` vouches for the server's certificate, and nobody else. [`Error::Address`] if a connection might do without one.
+    pub fn trusting(self, authority: Authority) -> Result<Self, Error> {
+        if !self.addresses.are_encrypted() {
+            let detail = "a certificate is of use with tls:// and wss:// alone".into();
+            return Err(Error::Address { url: self.addresses.text, detail });
         }
-        let url = ServerAddr::from_url(parsed).map_err(|e| wrong(&e.to_string()))?;
-        Ok(Self { url, server, handle, credential })
+        Ok(Self { authority: Some(authority), ..self })
     }
 
     /// The address, for people.
     pub fn url(&self) -> &str {
-        self.url.as_url_str().trim_end_matches('/')
+        &self.addresses.text
     }
 
     /// Whose mail it is.
@@ -107,8 +106,9 @@ impl Nats {
         &self.handle
     }
 
-    /// Connects and logs in, within 5 s. Errors: `Denied` when the server doesn't let this credential in; `Transport` when it isn't there, or when what
-    /// decides about logins isn't; `Protocol` for a broker that asks for a signature over something that isn't a nonce.
+    /// Connects and logs in, within 5 s for each address that doesn't answer. Errors: `Denied` when the server doesn't let this credential in; `Transport`
+    /// when it isn't there, or when what decides about logins isn't; `Certificate` when it can't prove its name; `Protocol` for a broker that asks for a
+    /// signature over something that isn't a nonce.
     pub async fn connect(&self) -> Result<Connection, Error> {
         // One provider for the process; somebody else may have set it before, and that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -134,12 +134,20 @@ impl Nats {
             told.note(&sender, event);
             async {}
         });
-        let client = options.connect(self.url.clone()).await.map_err(|e| self.refused(&e, &attempt))?;
+        let options = match &self.authority {
+            Some(Authority(file)) => options.add_root_certificates(file.clone()),
+            None => options,
+        };
+        let client =
+            options.connect(self.addresses.all.as_slice()).await.map_err(|e| self.refused(&e, &attempt))?;
         attempt.over.store(true, Ordering::Relaxed);
         Ok(Connection { client, nats: self.clone(), link })
     }
 
     fn refused(&self, error: &ConnectError, attempt: &Attempt) -> Error {
+        if let Some(reason) = authority::rejection(error) {
+            return Error::Certificate { url: self.url().to_owned(), reason };
+        }
         match error.kind() {
             ConnectErrorKind::AuthorizationViolation if attempt.waited() < VERDICT => self.denied(format!(
                 "either {} isn't registered there with this key, or it is the NATS of another server, or too many clients of this key are connected",
@@ -347,34 +355,6 @@ mod tests {
     fn at(url: &str) -> Result<Nats, Error> {
         let key = Credential::Key(Arc::new(Identity::from_seed(&[0x42; 32])));
         Nats::new(url, "kez.lat".parse().unwrap(), "alice".parse().unwrap(), key)
-    }
-
-    #[test]
-    fn addresses() {
-        for good in [
-            "nats://127.0.0.1:4222",
-            "nats://[::1]:4222/",
-            "tls://kez.lat",
-            "ws://127.0.0.1:8443",
-            "wss://kez.lat/nats",
-        ] {
-            assert!(at(good).is_ok(), "{good} was refused");
-        }
-        for bad in [
-            "",
-            "kez.lat",
-            "kez.lat:4222",
-            "http://kez.lat",
-            "nats://",
-            "nats://kez.lat/path",
-            "nats://kez.lat?a",
-            "wss://kez.lat/#a",
-            "nats://me:pw@kez.lat",
-            "wss://token@kez.lat",
-        ] {
-            assert!(matches!(at(bad), Err(Error::Address { .. })), "{bad} was taken");
-        }
-        assert_eq!(at("wss://kez.lat/").unwrap().url(), "wss://kez.lat");
     }
 
     #[test]

@@ -40,6 +40,9 @@ use crate::{Cursor, Error, Event, retry, retry::Reconnect, stream::GOOD};
 const SETTLED: Duration = Duration::from_secs(1);
 /// Between checks from then on, ± a quarter.
 const PERIOD: Duration = Duration::from_secs(60);
+/// Every login is decided by signatures and a question to the registry, and nats-server waits for less than two seconds: what a lost server drops at once
+/// must come back over several. Unlike over HTTP, no server says so.
+const SPREAD: f64 = 4.0;
 /// Between reads of history that lack what is known to be there.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -64,15 +67,15 @@ impl Stream for Mail {
 }
 
 /// Keeps a connection for this mail open behind `cursor`, until it is dropped. It ends after its only `Err`: a first login that is denied, a refusal
-/// that no later try can change, or a broker that doesn't speak this protocol. A login that is denied later is tried again: NATS gives no reason,
-/// and the server may be on its way up.
+/// that no later try can change, or a broker that can't be trusted or doesn't speak this protocol. A login that fails so later is tried again: NATS
+/// gives no reason, and the server may be on its way up.
 pub fn listen(nats: Nats, cursor: Cursor) -> Mail {
     let dropped = Arc::new(AtomicU64::new(0));
     let listener = Listener {
         nats,
         feed: Feed::new(cursor),
         state: State::Down(Duration::ZERO),
-        reconnect: Reconnect::new(),
+        reconnect: Reconnect::spread(SPREAD),
         known: false,
         waiting: VecDeque::new(),
         dropped: dropped.clone(),
@@ -169,8 +172,9 @@ impl Listener {
 
     /// Whether a failure ends the connection or everything.
     fn lost(&self, error: Error) -> Result<Step, Error> {
-        let denied_before = matches!(error, Error::Denied { .. } | Error::Protocol { .. });
-        if error.is_transient() || (self.known && denied_before) {
+        let refusal =
+            matches!(error, Error::Denied { .. } | Error::Certificate { .. } | Error::Protocol { .. });
+        if error.is_transient() || (self.known && refusal) {
             Ok(Step::Lost(Ended { error, expired: false }))
         } else {
             Err(error)
@@ -181,7 +185,7 @@ impl Listener {
     async fn read(&mut self) -> Result<Step, Error> {
         let State::Up(open) = &mut self.state else { return Ok(Step::On) };
         let since = self.feed.cursor().seq;
-        let page = match open.history(since).await {
+        let page = match open.history(since, self.known).await {
             Ok(page) => page,
             Err(Failed::Ended(ended)) => return Ok(Step::Lost(ended)),
             Err(Failed::Refused(error)) => return self.lost(error),
@@ -277,13 +281,13 @@ enum Failed {
 }
 
 impl Open {
-    /// The page behind this place, with the head. A service that is away for a moment ends no connection that was ready.
-    async fn history(&mut self, since: u64) -> Result<Page, Failed> {
+    /// The page behind this place, with the head. A service that is away for a moment ends no connection of a server that was there before: a login costs
+    /// more than a question.
+    async fn history(&mut self, since: u64, known: bool) -> Result<Page, Failed> {
         let request = ClientHistory { since, limit: None, head: true };
-        let ready = self.ready;
         let read = async {
             let ask = || self.connection.history(&request);
-            if ready { retry::a_few_times(ask, |_, _| {}).await } else { ask().await }
+            if known { retry::a_few_times(ask, |_, _| {}).await } else { ask().await }
         };
         tokio::select! {
             biased;

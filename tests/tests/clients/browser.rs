@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use kez_tests::{ChatServer, Process, SERVER};
+use kez_tests::{ChatServer, Process, SERVER, tls::Authority};
 
 use crate::script::{Script, available, node, program, root};
 
@@ -20,6 +20,15 @@ fn build(page: &Path) {
 
 #[tokio::test]
 async fn a_page_is_a_client() {
+    is_a_client(false).await;
+}
+
+#[tokio::test]
+async fn a_page_is_a_client_over_tls() {
+    is_a_client(true).await;
+}
+
+async fn is_a_client(tls: bool) {
     let node = node();
     let chromium = program(&["chromium", "chromium-browser", "google-chrome"]);
     let here = |modules: &str| root().join(modules).is_dir();
@@ -37,18 +46,29 @@ async fn a_page_is_a_client() {
     let mut arguments = ChatServer::arguments(&db, "127.0.0.1:0");
     arguments.extend(["--nats-bind", "127.0.0.1:0", "--nats-ws-bind", "127.0.0.1:0"].map(String::from));
     arguments.extend(["--web-dir", page.to_str().unwrap(), "--limit-sender", "0"].map(String::from));
+    let authority = Authority::default();
+    let files = authority.certify("127.0.0.1");
+    if tls {
+        let tls = ["--nats-tls-cert", &files.cert, "--nats-tls-key", &files.key];
+        arguments.extend(tls.map(String::from));
+    }
     let mut server = Process::spawn("kez-chat-server", &arguments);
     server.ready().await;
 
+    let nats = server.address("nats_ws");
+    assert_eq!(nats.starts_with("wss://"), tls, "{nats}");
     let (pid, chromium) = (db.join("nats/nats-server.pid"), chromium.unwrap());
-    let environment = [
+    let mut environment = vec![
         ("KEZ_URL", server.address("http")),
-        ("KEZ_NATS_WS", server.address("nats_ws")),
+        ("KEZ_NATS_WS", nats),
         ("KEZ_DOMAIN", SERVER),
         ("NATS_PID_FILE", pid.to_str().unwrap()),
         ("PAGE", page.to_str().unwrap()),
         ("CHROMIUM", chromium.to_str().unwrap()),
     ];
+    if tls {
+        environment.push(("CERTIFICATE", &files.cert));
+    }
     let run = Script::start(&node.unwrap(), &root().join("tests/browser/run.js"), &environment);
     let (said, status) = run.finish().await;
     println!("{}", said.join("\n"));

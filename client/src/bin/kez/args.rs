@@ -64,9 +64,8 @@ pub enum Command {
         after_help = "Over NATS the server knows who sends, whatever the message says; over HTTP it doesn't.\n\nExamples:\n  kez send bob see you at eight\n  kez send bob@chat.example.org hello\n  kez send bob -- --this begins with dashes\n  kez send bob < letter.txt\n  kez send --nats bob hello\n  kez send --nats=wss://chat.example.org:8443 bob hello"
     )]
     Send {
-        /// Send over NATS: at this address, or where the server says that it is; with TLS if the server has it
-        #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
-        nats: Option<Option<String>>,
+        #[command(flatten)]
+        nats: NatsFlags,
         /// bob, or bob@server
         to: Address,
         /// The text; - or nothing to read it from stdin
@@ -74,12 +73,11 @@ pub enum Command {
     },
     /// Print messages as they come, beginning where you stopped
     #[command(
-        after_help = "Times are UTC. \"(unverified)\" means that nobody checked who sent the message.\nEach message is printed once, over restarts too; state changes go to stderr.\n\nExamples:\n  kez listen\n  kez listen --nats                                    over NATS, where the server says that it is\n  kez listen --nats=nats://127.0.0.1:4222              over TCP; tls:// where that is encrypted\n  kez listen --nats=wss://chat.example.org:8443        over a WebSocket, as browsers do"
+        after_help = "Times are UTC. \"(unverified)\" means that nobody checked who sent the message.\nEach message is printed once, over restarts too; state changes go to stderr.\n\nExamples:\n  kez listen\n  kez listen --nats                                    over NATS, where the server says that it is\n  kez listen --nats=nats://127.0.0.1:4222              over TCP; tls:// where that is encrypted\n  kez listen --nats=wss://chat.example.org:8443        over a WebSocket, as browsers do\n  kez listen --nats=tls://a.example.org,tls://b.example.org   any server of a cluster"
     )]
     Listen {
-        /// Listen over NATS: at this address, or where the server says that it is; with TLS if the server has it
-        #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
-        nats: Option<Option<String>>,
+        #[command(flatten)]
+        nats: NatsFlags,
     },
     /// Print the messages that are stored at the server
     #[command(
@@ -131,6 +129,16 @@ pub enum Command {
     },
 }
 
+#[derive(clap::Args)]
+pub struct NatsFlags {
+    /// Over NATS: at this address (or any of several, with commas between), or where the server says that it is; with TLS if the server has it
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
+    pub nats: Option<Option<String>>,
+    /// File with the certificates (PEM) of the authority behind NATS's TLS [default: those that this system trusts]
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    pub nats_ca: Option<PathBuf>,
+}
+
 #[derive(Subcommand)]
 pub enum IdentityCommand {
     /// Make a new key; an existing one is never touched
@@ -177,7 +185,7 @@ mod tests {
     #[test]
     fn an_address_of_nats_never_eats_the_recipient() {
         let parse = |line: &str| match Args::try_parse_from(line.split(' ')).unwrap().command {
-            Command::Send { nats, to, text } => (nats, to.handle.to_string(), text.join(" ")),
+            Command::Send { nats, to, text } => (nats.nats, to.handle.to_string(), text.join(" ")),
             _ => panic!("{line}"),
         };
         let hello = |nats| (nats, "bob".to_owned(), "hello".to_owned());

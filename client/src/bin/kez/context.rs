@@ -5,12 +5,16 @@ use std::{sync::Arc, time::Duration};
 use kez_client::{
     Client, Error, Home, Identity,
     home::Profile,
-    nats::{Credential, Nats, address},
+    nats::{Authority, Credential, Nats, address},
     retry,
 };
 use kez_proto::server::ServerInfo;
 
-use crate::{args::Args, failure::Failure, output::Output};
+use crate::{
+    args::{Args, NatsFlags},
+    failure::Failure,
+    output::Output,
+};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:6969";
 /// A person wonders after so long.
@@ -65,9 +69,15 @@ impl Context {
     pub async fn nats<F: Future<Output = Result<ServerInfo, Error>>>(
         &self,
         member: &Member,
-        given: Option<String>,
+        flags: NatsFlags,
         ask: impl FnOnce() -> F,
     ) -> Result<Nats, Failure> {
+        let authority = flags.nats_ca.map(|file| {
+            Authority::read(&file)
+                .map_err(|e| Failure::Usage(format!("can't use --nats-ca {}: {e}", file.display())))
+        });
+        let authority = authority.transpose()?;
+        let given = flags.nats.flatten();
         let named = given.is_some();
         let url = match given {
             Some(url) => {
@@ -90,7 +100,12 @@ impl Context {
             }
         };
         let Profile { server, handle, .. } = member.profile.clone();
-        Nats::new(&url, server, handle, Credential::Key(member.identity.clone())).map_err(|e| match e {
+        let nats = Nats::new(&url, server, handle, Credential::Key(member.identity.clone()));
+        let nats = match authority {
+            Some(authority) => nats.and_then(|nats| nats.trusting(authority)),
+            None => nats,
+        };
+        nats.map_err(|e| match e {
             Error::Address { .. } if named => Failure::Usage(e.to_string()),
             _ => e.into(),
         })

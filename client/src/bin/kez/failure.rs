@@ -41,6 +41,9 @@ impl From<Error> for Failure {
                     "{error}. Do the same without --nats, over HTTPS, or name an address that has TLS: --nats=tls://host:port"
                 )
             }
+            None if matches!(error, Error::Certificate { .. }) => format!(
+                "{error}. Is the address right? Where a server has an authority of its own, name its certificate: --nats-ca FILE"
+            ),
             _ => error.to_string(),
         };
         Self::Refused { message, code }

@@ -23,6 +23,16 @@ const ENDS: u32 = 3;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_comes_back_from_each_expiry_without_a_gap_or_a_duplicate() {
     let deployment = Deployment::start(1).await;
+    comes_back(&deployment, &deployment.nats.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn also_to_another_server_than_the_callouts() {
+    let deployment = Deployment::start_cluster(&[0]).await;
+    comes_back(&deployment, &deployment.node(2).url()).await;
+}
+
+async fn comes_back(deployment: &Deployment, nats: &str) {
     let url = deployment.url(0).to_owned();
     let alice = Person::registered("alice", &url).await;
     let current: Current = Arc::new(Mutex::new(Session::begin(&url, &alice, SESSION).await));
@@ -30,7 +40,7 @@ async fn a_client_comes_back_from_each_expiry_without_a_gap_or_a_duplicate() {
     let mut work = JoinSet::new();
     work.spawn(feed::read(
         session::nats_options(&current),
-        deployment.nats.url(),
+        nats.to_owned(),
         alice.handle.clone(),
         connections.clone(),
         seen.clone(),

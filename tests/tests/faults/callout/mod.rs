@@ -1,6 +1,7 @@
 //! Who lets users in to NATS is away, dies, hangs, or loses what it needs; and many come at once.
 
 mod addresses;
+mod cluster;
 mod connections;
 mod dead;
 mod expiry;

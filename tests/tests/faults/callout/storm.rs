@@ -79,8 +79,13 @@ impl Readers {
             all.push(reader);
         }
         let readers = Self { all, _tasks: tasks };
-        readers.wait(Reader::is_connected).await;
+        readers.connected().await;
         readers
+    }
+
+    /// Waits until all have a connection.
+    pub async fn connected(&self) {
+        self.wait(Reader::is_connected).await;
     }
 
     /// Waits until all have lost the connection that they had then and have another one; how long each was without, from then on, the shortest first.

@@ -6,6 +6,7 @@ mod nats;
 mod nats_library;
 mod operator;
 mod refusals;
+mod tls;
 
 use std::{path::PathBuf, process::Stdio};
 

@@ -1,6 +1,10 @@
 // How long to wait before another try.
 
-/** Twice as long after each failure, from `first` to `last` milliseconds, and never quite the same for two clients. */
-export function backoff(failures: number, first: number, last: number): number {
-  return Math.min(last, first * 2 ** failures) * (0.5 + Math.random() / 2);
+/**
+ * At least `first` milliseconds, twice as long after each failure up to `last`, and a random part on top, up to `spread` times as long as that: clients that
+ * were dropped together don't come back together.
+ */
+export function backoff(failures: number, first: number, last: number, spread = 1): number {
+  const least = Math.min(last, first * 2 ** failures);
+  return least + Math.min(last, least * spread) * Math.random();
 }

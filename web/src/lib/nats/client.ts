@@ -43,6 +43,8 @@ const PING = 15_000;
 /** Before connecting again: at first, and at most. */
 const FIRST_PAUSE = 500;
 const LAST_PAUSE = 30_000;
+/** A server that is lost drops all at once, and lets in so many a second: they must come back over several. */
+const SPREAD = 4;
 /** A connection that lasted so long wasn't a failure. */
 const LASTED = 1_000;
 
@@ -178,7 +180,7 @@ export class NatsClient {
         if (performance.now() - since > LASTED) failures = 0;
         this.#changed();
       }
-      await this.#hurry.wait(backoff(failures, FIRST_PAUSE, LAST_PAUSE));
+      await this.#hurry.wait(backoff(failures, FIRST_PAUSE, LAST_PAUSE, SPREAD));
       failures += 1;
       connection = await this.#again();
     }

@@ -7,19 +7,19 @@ use kez_client::{Cursor, Error, Event, message, message::Opened, nats, progress:
 use kez_proto::mail::Message;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{context::Context, failure::Failure, show};
+use crate::{args::NatsFlags, context::Context, failure::Failure, show};
 
 /// Messages that come within this time are noted on disk together.
 const BATCH: Duration = Duration::from_millis(200);
 
-pub async fn run(context: &Context, nats: Option<Option<String>>) -> Result<(), Failure> {
+pub async fn run(context: &Context, nats: NatsFlags) -> Result<(), Failure> {
     let member = context.member()?;
     let progress = context.home.progress()?;
     let (address, cursor) = (member.profile.address(), progress.cursor.clone());
     let mut stop = std::pin::pin!(stop_signal());
-    let events = match nats {
+    let events = match nats.nats {
         None => kez_client::listen(member.client, member.identity, member.profile.handle, cursor).boxed(),
-        Some(url) => {
+        Some(_) => {
             let ask = || {
                 retry::until_answered(
                     || member.client.server(),
@@ -28,7 +28,7 @@ pub async fn run(context: &Context, nats: Option<Option<String>>) -> Result<(), 
             };
             tokio::select! {
                 () = &mut stop => return Ok(()),
-                found = context.nats(&member, url, ask) => nats::listen(found?, cursor).boxed(),
+                found = context.nats(&member, nats, ask) => nats::listen(found?, cursor).boxed(),
             }
         }
     };

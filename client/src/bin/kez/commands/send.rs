@@ -6,14 +6,13 @@ use kez_client::message::Unsealed;
 use kez_proto::limits::ENVELOPE_BYTES;
 use serde_json::json;
 
-use crate::{args::Address, context::Context, failure::Failure};
+use crate::{
+    args::{Address, NatsFlags},
+    context::Context,
+    failure::Failure,
+};
 
-pub async fn run(
-    context: &Context,
-    nats: Option<Option<String>>,
-    to: Address,
-    words: Vec<String>,
-) -> Result<(), Failure> {
+pub async fn run(context: &Context, nats: NatsFlags, to: Address, words: Vec<String>) -> Result<(), Failure> {
     let member = context.member()?;
     let (own, handle) = (&member.profile.server, to.handle);
     if let Some(other) = to.server.filter(|server| !own.is(server)) {
@@ -29,11 +28,11 @@ pub async fn run(
     let message = Unsealed::new(member.profile.address(), body)?;
     let envelope = message.to_envelope().map_err(Failure::refused)?;
     let client = &member.client;
-    let sent = match nats {
+    let sent = match nats.nats {
         None => context.insist(client.base_url(), || client.send(&handle, &envelope)).await?,
-        Some(url) => {
+        Some(_) => {
             let ask = || context.insist(client.base_url(), || client.server());
-            let nats = context.nats(&member, url, ask).await?;
+            let nats = context.nats(&member, nats, ask).await?;
             let send = async || nats.connect().await?.send(&handle, &envelope).await;
             context.insist(nats.url(), send).await?
         }
