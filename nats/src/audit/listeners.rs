@@ -136,6 +136,9 @@ pub fn cluster(conf: &Value) -> Check {
             check.wrong(format!("cluster.{name} is missing; {AGAIN}"));
         }
     }
+    if get(cluster, &["pool_size"]).and_then(Value::as_i64) != Some(1) {
+        check.wrong("cluster.pool_size must be 1: over several connections a request could overtake the subscription to its answer");
+    }
     routes::to_itself(conf, &mut check);
     if text(conf, &["server_name"]).is_none() {
         check.wrong("server_name is missing: JetStream needs one for each server of a cluster");

@@ -298,6 +298,7 @@ fn each_mistake_is_found_and_named() {
             "    password: short #",
             "! only servers of the cluster join it: cluster.authorization.password is short",
         ),
+        ("  pool_size: 1\n", "", "! only servers of the cluster join it: cluster.pool_size must be 1"),
         (
             "  authorization {\n    user: \"route\"",
             "  x {\n    user: \"route\"",
@@ -409,7 +410,7 @@ fn servers_of_a_cluster_are_compared() {
     assert_eq!(found(&audit::together(&[first.clone(), read(&dir, &again)])).len(), 1, "the same name twice");
     for (what, by) in [
         ("name: \"kez\"", "name: other"),
-        ("pool_size: 3", "pool_size: 5"),
+        ("pool_size: 1", "pool_size: 5"),
         ("max_subs: 16", "max_subs: 17"),
         ("timeout: 1.8", "timeout: 1.5"),
         ("@127.0.0.1:6222", "@127.0.0.1:7222"),
