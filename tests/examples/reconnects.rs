@@ -10,7 +10,10 @@ use std::{
     collections::HashMap,
     fmt::Write as _,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -40,6 +43,8 @@ async fn main() {
     let count = std::env::args().nth(1).map_or(PEOPLE, |count| count.parse().unwrap());
     let mut report = format!("{count} clients that lose their connection at once\n");
     ours(count, &mut report).await;
+    println!("{report}");
+    report.clear();
     floor(count, &mut report).await;
     println!("{report}");
 }
@@ -140,10 +145,12 @@ impl Floor {
         let url = &floor.url();
         let connect = |(n, key): (usize, KeyPair)| async move {
             let connected = Arc::<Mutex<Vec<Instant>>>::default();
-            let note = connected.clone();
+            let (note, first) = (connected.clone(), AtomicBool::new(true));
             let options = ConnectOptions::with_nkey(key.seed().unwrap())
                 .retry_on_initial_connect()
-                .reconnect_delay_callback(delay)
+                .reconnect_delay_callback(move |attempt| {
+                    if first.swap(false, Ordering::Relaxed) { Duration::ZERO } else { delay(attempt) }
+                })
                 .event_callback(move |event| {
                     if matches!(event, Event::Connected) {
                         note.lock().unwrap().push(Instant::now());
