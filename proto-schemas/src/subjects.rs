@@ -120,17 +120,18 @@ impl<'a> Asker<'a> {
         let handle = subject.rsplit('.').next()?.parse().ok()?;
         let (hex, rest) = reply.strip_prefix("kez.inbox.")?.split_once('.')?;
         let is_hex = hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let is_literal = rest.split('.').all(|token| !matches!(token, "" | "*" | ">"));
+        let is_token =
+            |token: &str| !matches!(token, "" | "*" | ">") && token.bytes().all(|b| b.is_ascii_graphic());
+        let is_literal = rest.split('.').all(is_token);
         (is_hex && is_literal).then_some(Self { handle, hex })
     }
 
-    /// Whether the request is taken, where this is who has the handle: `None` if its answer would come to somebody else, and so there is none.
+    /// Whether the request is taken, where this is who has the handle: `None` if its answer would come to somebody else, or the handle is nobody's any more,
+    /// and so there is none. While nobody can tell whose it is, that is said wherever the client listens.
     pub fn admit(&self, owner: Result<Primary, Problem>) -> Option<Result<(), Problem>> {
         match owner {
             Ok(primary) => (self.hex == primary.hex()).then_some(Ok(())),
-            Err(problem) if problem.code == Code::UnknownHandle => {
-                Some(Err(Problem::new(problem.code, "nobody here has the handle in the subject")))
-            }
+            Err(problem) if problem.code == Code::UnknownHandle => None,
             Err(problem) => Some(Err(problem)),
         }
     }
@@ -525,7 +526,10 @@ mod tests {
         }
         let other = format!("kez.inbox.{}.x", "ab".repeat(32));
         assert_eq!(Asker::of("kez.chat.send.alice", &other).unwrap().admit(Ok(alice)), None);
-        for rest in ["", ".", ".*", ".>", ".x.", ".x..y", ".x.>", ".x.*.y"] {
+        for rest in [
+            "", ".", ".*", ".>", ".x.", ".x..y", ".x.>", ".x.*.y", ".x y", ".x\ty", ".x\ry", ".x\u{c}y",
+            ".\u{e4}",
+        ] {
             let reply = format!("{prefix}{rest}");
             assert_eq!(Asker::of("kez.chat.send.alice", &reply), None, "{reply}");
         }

@@ -51,15 +51,14 @@ impl Clients {
         handler: impl AsyncFnOnce(&Fanout, Handle, Bytes) -> Result<Bytes, Problem>,
     ) -> Option<Result<Bytes, Problem>> {
         let asker = Asker::of(&call.subject, &call.reply)?;
-        if call.crowded {
-            return Some(Err(Code::Unavailable.into()));
+        // Before anybody is asked anything.
+        if let Err(problem) = self.rate.check(&asker.handle, "too many requests over NATS") {
+            let owner = self.fanout.directory.known(&asker.handle)?;
+            return asker.admit(Ok(owner)).map(|_| Err(problem));
         }
         let in_time = timeout(limits::CALLER_DEADLINE, async {
             let owner = self.fanout.directory.key(asker.handle.as_str()).await.map(|(_, primary)| primary);
-            let admitted = asker.admit(owner)?;
-            let admitted =
-                admitted.and_then(|()| self.rate.check(&asker.handle, "too many requests over NATS"));
-            Some(match admitted {
+            Some(match asker.admit(owner)? {
                 Ok(()) => handler(&self.fanout, asker.handle, call.payload).await,
                 Err(problem) => Err(problem),
             })

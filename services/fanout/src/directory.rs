@@ -68,6 +68,11 @@ impl Directory {
         Ok((handle, record.primary))
     }
 
+    /// The key of a handle, if it needs no question.
+    pub fn known(&self, handle: &Handle) -> Option<Primary> {
+        self.keys.get(handle)
+    }
+
     /// The handle of a key; `unknown_primary` or `unavailable`.
     pub async fn handle(&self, primary: &Primary) -> Result<Handle, Problem> {
         match self.handles.get(primary) {

@@ -35,12 +35,12 @@ impl Clients {
 
     async fn answer(&self, call: Call) -> Option<Result<Bytes, Problem>> {
         let asker = Asker::of(&call.subject, &call.reply)?;
-        if call.crowded {
-            return Some(Err(Code::Unavailable.into()));
+        // Before anybody is asked anything.
+        if let Err(problem) = self.rate.check(&asker.handle, "too many requests over NATS") {
+            let owner = self.desk.known(&asker.handle)?;
+            return asker.admit(Ok(owner)).map(|_| Err(problem));
         }
-        let admitted = asker.admit(self.desk.primary_of(&asker.handle).await)?;
-        let admitted = admitted.and_then(|()| self.rate.check(&asker.handle, "too many requests over NATS"));
-        Some(match admitted {
+        Some(match asker.admit(self.desk.primary_of(&asker.handle).await)? {
             Ok(()) => self.look_up(&call.payload).await,
             Err(problem) => Err(problem),
         })

@@ -77,6 +77,11 @@ impl Desk {
         Ok(self.binding_of(handle).await?.primary)
     }
 
+    /// The same as this index has it now; `None` also where there is no index.
+    pub fn known(&self, handle: &Handle) -> Option<Primary> {
+        Some(self.index().ok()?.by_handle(handle).ok()??.primary)
+    }
+
     async fn binding_of(&self, handle: &Handle) -> Result<Binding, Problem> {
         Ok(self.find(|index| index.by_handle(handle)).await?.ok_or(Code::UnknownHandle)?)
     }

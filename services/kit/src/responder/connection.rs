@@ -74,13 +74,17 @@ impl Plan {
         let (reader, mut writer) = tokio::io::split(socket);
         let mut words = FramedRead::new(reader, Words::default());
         writer.write_all(self.greeting(&info, secured)?.as_bytes()).await?;
+        writer.flush().await?;
         // The answer to the ping shows that NATS has the subscriptions.
         loop {
             match next(&mut words).await? {
                 Word::Pong => return Ok((words, writer)),
-                Word::Ping => writer.write_all(b"PONG\r\n").await?,
+                Word::Ping => {
+                    writer.write_all(b"PONG\r\n").await?;
+                    writer.flush().await?;
+                }
                 Word::Err(text) => return Err(io::Error::other(text)),
-                // A request that came in between is lost: nobody was told that this instance is there.
+                // A request that comes before the connection is of use has no answer; its caller asks again.
                 Word::Info(_) | Word::Message(_) => {}
             }
         }

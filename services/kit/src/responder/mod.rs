@@ -31,12 +31,16 @@ use crate::{
 use connection::{Halves, Plan};
 use wire::Word;
 
-/// Bytes of requests in hand; with more, a call is [`Call::crowded`].
+/// Bytes of requests in hand; what comes beyond is dropped, and its caller asks again.
 const REQUESTS: usize = 64 * 1024 * 1024;
 /// Bytes of answers that wait to be written; who answers waits for room.
 const ANSWERS: usize = 32 * 1024 * 1024;
 /// What one request or answer costs beside its bytes.
 const OVERHEAD: usize = 1024;
+/// Bytes that are written at once, and must be taken within [`WRITE`].
+const CHUNK: usize = 256 * 1024;
+/// Between two connections, when the first lasted no longer.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Two unanswered pings are a connection that is gone.
 const PING: Duration = Duration::from_secs(3);
 /// A server that takes nothing for so long is gone.
@@ -85,8 +89,6 @@ pub struct Call {
     pub reply: String,
     /// The body.
     pub payload: Bytes,
-    /// So much is in hand already that this one should be refused.
-    pub crowded: bool,
 }
 
 /// The outcome, or that there is no answer.
@@ -209,11 +211,15 @@ impl Run {
                 () = self.stop.cancelled() => return,
             };
             up.send_replace(true);
+            let begun = Instant::now();
             match self.serve(halves).await {
                 End::Stopped => return,
                 End::Lost(why) => tracing::info!(connection = self.plan.name, why, "NATS is away"),
             }
             first += 1;
+            if begun.elapsed() < PAUSE {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 
@@ -222,17 +228,27 @@ impl Run {
         let mut writing = task::spawn("responder-writer", async move {
             let (mut batch, mut out) = (Vec::new(), BytesMut::new());
             while answers.recv_many(&mut batch, 64).await > 0 {
-                for (bytes, _) in &batch {
-                    out.extend_from_slice(bytes);
+                let mut left = batch.drain(..).peekable();
+                while let Some((bytes, room)) = left.next() {
+                    out.extend_from_slice(&bytes);
+                    if out.len() < CHUNK && left.peek().is_some() {
+                        continue;
+                    }
+                    // Over TLS, what is written is on its way only once it is flushed.
+                    let written = async {
+                        writer.write_all(&out).await?;
+                        writer.flush().await
+                    };
+                    match timeout(WRITE, written).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(e)) => return e.to_string(),
+                        Err(_) => return "it takes nothing".to_owned(),
+                    }
+                    out.clear();
+                    drop(room);
                 }
-                match timeout(WRITE, writer.write_all(&out)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(e)) => return e.to_string(),
-                    Err(_) => return "it takes nothing".to_owned(),
-                }
-                batch.clear();
-                out.clear();
             }
+            let _ = timeout(WRITE, writer.shutdown()).await;
             "nothing more to say".to_owned()
         });
         let say = |words: &'static [u8]| drop(outbox.send((Bytes::from_static(words), None)));
@@ -284,19 +300,21 @@ impl Run {
             tracing::debug!(subject = message.subject, "a message that is no request");
             return;
         };
-        let room = self.requests.clone().try_acquire_many_owned(cost(&message.payload)).ok();
-        let call = Call {
-            subject: message.subject,
-            reply: reply.clone(),
-            payload: message.payload,
-            crowded: room.is_none(),
+        let Ok(in_hand) = self.requests.clone().try_acquire_many_owned(cost(&message.payload)) else {
+            tracing::debug!(subject = message.subject, "too much is in hand: a request is dropped");
+            return;
         };
+        let subject = message.subject.clone();
+        let call = Call { subject: message.subject, reply: reply.clone(), payload: message.payload };
         let answer = handler(call);
         let (outbox, answers) = (outbox.clone(), self.answers.clone());
         let answering = async move {
             let outcome = AssertUnwindSafe(answer).catch_unwind().await;
-            drop(room);
-            let Some(outcome) = outcome.unwrap_or_else(|_| Some(Err(Code::Internal.into()))) else { return };
+            let outcome = outcome.unwrap_or_else(|_| {
+                tracing::error!(subject, "a request handler panicked");
+                Some(Err(Code::Internal.into()))
+            });
+            let Some(outcome) = outcome else { return };
             if let Err(problem) = &outcome {
                 tracing::debug!(%problem, "a client's request is refused");
             }
@@ -304,6 +322,7 @@ impl Run {
             let room = answers.acquire_many_owned(cost(&answer)).await.ok();
             // To a connection that was lost nothing is said: the client asks again.
             let _ = outbox.send((answer, room));
+            drop(in_hand);
         };
         task::spawn("client-request", self.tasks.track_future(answering));
     }

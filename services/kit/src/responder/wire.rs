@@ -34,8 +34,6 @@ pub struct Info {
     pub nonce: Option<String>,
     #[serde(default)]
     pub tls_required: bool,
-    #[serde(default)]
-    pub tls_available: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -99,7 +97,8 @@ impl Decoder for Words {
                 return if bytes.len() > LINE { Err(unreadable("a line without an end")) } else { Ok(None) };
             };
             let line = bytes.split_to(end + 2);
-            let line = std::str::from_utf8(&line[..end]).map_err(|_| unreadable("a line that is no text"))?;
+            // nats-server passes on whatever bytes a client names as its reply subject: they may not end a connection.
+            let line = &*String::from_utf8_lossy(&line[..end]);
             let (verb, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
             match verb {
                 "INFO" => return Ok(Some(Word::Info(serde_json::from_str(rest)?))),
@@ -122,7 +121,8 @@ fn unreadable(what: &str) -> io::Error {
 
 /// `<subject> <sid> [reply] [bytes of headers] <bytes>`
 fn message(has_headers: bool, rest: &str) -> Option<(Message, usize, usize)> {
-    let mut parts: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // As nats-server divides them: other white space is part of a subject.
+    let mut parts: Vec<&str> = rest.split([' ', '\t']).filter(|part| !part.is_empty()).collect();
     let total: usize = parts.pop()?.parse().ok()?;
     let head: usize = if has_headers { parts.pop()?.parse().ok()? } else { 0 };
     let (subject, sid, reply) = match parts[..] {
@@ -207,7 +207,7 @@ mod tests {
     fn the_other_words() {
         let said =
             b"INFO {\"nonce\":\"abc\",\"other\":[1]}\r\n+OK\r\nPONG\r\n-ERR 'Permissions Violation'\r\n";
-        let info = Info { nonce: Some("abc".into()), tls_required: false, tls_available: false };
+        let info = Info { nonce: Some("abc".into()), tls_required: false };
         let expected = [Word::Info(info), Word::Pong, Word::Err("Permissions Violation".into())];
         assert_eq!(words(said).unwrap(), expected);
     }
@@ -228,7 +228,18 @@ mod tests {
             assert!(words(said.as_bytes()).is_err(), "{said:?}");
         }
         assert!(words(&vec![b'x'; LINE + 2]).is_err());
-        assert!(words(&[b'+', 0xff, b'\r', b'\n']).is_err());
+    }
+
+    /// Only a space and a tab divide a line, and nothing that a client may name for its reply is unreadable.
+    #[test]
+    fn any_bytes_may_be_a_reply_subject() {
+        for reply in
+            [&b"r.a\x0cb"[..], b"r.a\rb", b"r.a\x0bb", b"r.\xff\xfe", "r.\u{2003}.\u{85}".as_bytes(), b"\x00"]
+        {
+            let said = [b"MSG a 1 ", reply, b" 2\r\nhi\r\nPING\r\n"].concat();
+            let expected = message("a", Some(&String::from_utf8_lossy(reply)), "hi");
+            assert_eq!(words(&said).unwrap(), [expected, Word::Ping], "{reply:?}");
+        }
     }
 
     #[test]

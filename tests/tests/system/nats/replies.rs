@@ -141,3 +141,41 @@ async fn a_wildcard_for_a_reply_cancels_nobodys_answer() {
         }
     }
 }
+
+/// nats-server takes any bytes for a reply subject but a space, a tab and a line's end. None of them ends a connection of those who serve.
+#[tokio::test]
+async fn bytes_that_are_no_subject_disturb_nobody() {
+    let deployment = Deployment::start(1).await;
+    let url = deployment.url(0);
+    let (alice, bob) = (User::registered("alice", url).await, User::registered("bobby", url).await);
+    let mut bystander = Bystander::of(&deployment, &bob).await;
+    let mut bobs = Client::connect(&deployment, &bob, WAYS[0]).await;
+    let own = alice.reply("x");
+    for way in WAYS {
+        let mut client = Client::connect(&deployment, &alice, way).await;
+        for bytes in [
+            &b"\x0cy"[..],
+            b"\x0by",
+            b"\ry",
+            b"\x00",
+            b"\x1f",
+            b"\x7f",
+            b"\xff\xfe",
+            "\u{85}\u{2003}".as_bytes(),
+        ] {
+            for (subject, request) in requests(&alice, &bob) {
+                let line = [format!("PUB {subject} {own}").as_bytes(), bytes, b" "].concat();
+                let body = request.to_string();
+                let message = [&line[..], format!("{}\r\n{body}\r\n", body.len()).as_bytes()].concat();
+                client.raw.say(message).await;
+            }
+            bobs.can_look_up(&alice).await;
+            bobs.asks(&subjects::client_history(&bob.person.handle), &json!({})).await;
+        }
+        client.can_look_up(&bob).await;
+    }
+    bystander.is_undisturbed("after").await;
+    for service in deployment.registries.iter().chain(&deployment.fanouts) {
+        assert!(!service.log().contains("NATS is away"), "{}", service.log());
+    }
+}
