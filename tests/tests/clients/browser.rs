@@ -45,7 +45,8 @@ async fn is_a_client(tls: bool) {
     build(&page);
     let mut arguments = ChatServer::arguments(&db, "127.0.0.1:0");
     arguments.extend(["--nats-bind", "127.0.0.1:0", "--nats-ws-bind", "127.0.0.1:0"].map(String::from));
-    arguments.extend(["--web-dir", page.to_str().unwrap(), "--limit-sender", "0"].map(String::from));
+    arguments.extend(["--web-dir", page.to_str().unwrap()].map(String::from));
+    arguments.extend(["--limit-sender", "0", "--limit-client-requests", "0"].map(String::from));
     let authority = Authority::default();
     let files = authority.certify("127.0.0.1");
     if tls {
