@@ -26,7 +26,7 @@ help:
 	@echo 'make check    formatting, lints, licences and banned dependencies'
 	@echo 'make gen      write anew what is generated from proto-schemas'
 	@echo 'make measure  speed of the release build on this machine'
-	@echo 'make fuzz     throw a million inputs at each thing that reads what strangers send; RUNS=n for another number'
+	@echo 'make fuzz     throw a million inputs at each reader of logins, tokens, registrations and subjects; RUNS=n for another number'
 	@echo 'make audit    known vulnerabilities of the dependencies (asks the network)'
 	@echo 'make clean    remove what was built, keep what was fetched'
 

@@ -49,6 +49,7 @@ pub fn text(server: &Server, keys: &Keys) -> Result<String, Error> {
         callout_system => user(Owner::CalloutSystem, subjects::callout_system_permissions()),
         callout_auth => user(Owner::CalloutAuth, subjects::callout_permissions()),
         callout_issuer => keys.public(Owner::CalloutIssuer),
+        login_timeout => limits::NATS_LOGIN_TIMEOUT.as_secs_f64(),
         callout_xkey => keys.public(Owner::CalloutXkey),
         chat_payload => limits::CHAT_PAYLOAD_BYTES,
         chat_connections => limits::CHAT_CONNECTIONS,

@@ -62,6 +62,8 @@ pub const SESSION_KEY_PUBLISHED: Duration = Duration::from_secs(120);
 pub const SESSION: Duration = Duration::from_secs(24 * 3600);
 /// A user's connection to NATS lasts so long, ± a tenth; then the client logs in again. Configurable.
 pub const NATS_LOGIN: Duration = Duration::from_secs(3600);
+/// nats-server waits so long for a client to log in, and for the auth callout's word. From 2 s on, clients take the server's first ping for a welcome.
+pub const NATS_LOGIN_TIMEOUT: Duration = Duration::from_millis(1800);
 /// Connections to NATS that one key may have at once. Configurable.
 pub const NATS_CONNECTIONS_PER_KEY: u32 = 16;
 /// Messages that one sender may send per minute, by session token or over NATS. Configurable.

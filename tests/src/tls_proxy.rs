@@ -1,13 +1,11 @@
 //! TLS in front of a server that has none, as an operator's reverse proxy has it.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{
     ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use tempfile::TempDir;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -15,28 +13,27 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use crate::tls::Authority;
+
 /// It ends with this value.
 pub struct TlsProxy {
     /// Where it is: `https://127.0.0.1:…`
     pub url: String,
-    /// The file of its certificate (PEM), for those who are to trust it.
-    pub certificate: PathBuf,
+    /// Who vouches for it.
+    pub authority: Authority,
     _serving: JoinSet<()>,
-    _dir: TempDir,
 }
 
 impl TlsProxy {
     /// One in front of the server at this `http://` address.
     pub async fn start(server: &str) -> Self {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let certificate = dir.path().join("cert.pem");
-        fs::write(&certificate, cert.pem()).unwrap();
-        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let authority = Authority::default();
+        let files = authority.certify("127.0.0.1");
+        let certificate = CertificateDer::from_pem_file(files.cert).unwrap();
+        let key = PrivateKeyDer::from_pem_file(files.key).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
         let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-        let config = config.with_single_cert(vec![CertificateDer::from(cert)], key).unwrap();
+        let config = config.with_single_cert(vec![certificate], key).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
@@ -54,6 +51,6 @@ impl TlsProxy {
                 });
             }
         });
-        Self { url, certificate, _serving: serving, _dir: dir }
+        Self { url, authority, _serving: serving }
     }
 }

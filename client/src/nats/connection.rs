@@ -27,7 +27,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
-use super::{Authority, Credential, addresses::Addresses, authority};
+use super::{Authority, Credential, address::Addresses, authority};
 use crate::Error;
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -128,8 +128,9 @@ impl Nats {
         .ping_interval(SSE_PING)
         // Addresses that a cluster's servers have among themselves; the user named the one that they are reached at.
         .ignore_discovered_servers()
-        // It would connect again by itself, with what was asked before still queued. One more attempt is the least it takes, and its login is refused.
-        .max_reconnects(1)
+        // It counts the first connection's attempts too, and each address is worth one. Later it would connect again by itself, with what was asked before
+        // still queued: there is no number that forbids that, but the login of such a connection is refused.
+        .max_reconnects(self.addresses.all.len())
         .event_callback(move |event| {
             told.note(&sender, event);
             async {}

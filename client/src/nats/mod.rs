@@ -3,7 +3,6 @@
 //! Nothing here knows a stream or a service: it meets the server on the client subjects of [`kez_proto::subjects`] alone.
 
 pub mod address;
-mod addresses;
 mod authority;
 mod connection;
 mod feed;

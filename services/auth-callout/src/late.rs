@@ -6,8 +6,8 @@ use std::time::Duration;
 use moka::sync::Cache;
 use time::OffsetDateTime;
 
-/// nats-server waits so long for the answer to a login (`nats/templates/server.conf`).
-pub const WAITED_FOR: Duration = Duration::from_millis(1800);
+/// nats-server waits so long for the answer to a login.
+pub const WAITED_FOR: Duration = kez_proto::limits::NATS_LOGIN_TIMEOUT;
 /// A request says in which second it was made.
 const RESOLUTION: Duration = Duration::from_secs(1);
 /// How long the quickest request of a server is remembered. A clock that is set back makes all seem late for as long.

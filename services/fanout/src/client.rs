@@ -1,7 +1,7 @@
 //! `kez.chat.send.<handle>`, `history` and `ack`: a person's own client over NATS. The handle in the subject is whose client it is: nats-server lets nobody
 //! else publish there. The answer comes to a reply inbox of the same person or nowhere.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kez_kit::{
@@ -14,17 +14,30 @@ use kez_proto::{
     mail::{ClientAck, ClientHistory, page_limit},
     subjects::{self, Asker},
 };
-use tokio::time::timeout;
+use moka::sync::Cache;
+use tokio::sync::Semaphore;
 
 use crate::{Fanout, ack, read, send};
 
 /// What a request is answered from, and how many one person has made.
 pub struct Clients {
-    pub fanout: Arc<Fanout>,
-    pub rate: Rate<Handle>,
+    fanout: Arc<Fanout>,
+    rate: Rate<Handle>,
+    /// Places for those requests of one person that are under way.
+    places: Cache<Handle, Arc<Semaphore>>,
 }
 
+/// Requests of one person that are under way at once; more wait, so that one person's many stand in nobody else's way to the store.
+const PLACES: usize = 8;
+/// How long a person's places are remembered after their last request: longer than any of them takes.
+const IDLE: Duration = Duration::from_secs(60);
+
 impl Clients {
+    pub fn new(fanout: Arc<Fanout>) -> Self {
+        let rate = Rate::per_minute(fanout.config.limit_client_requests);
+        Self { fanout, rate, places: Cache::builder().time_to_idle(IDLE).build() }
+    }
+
     /// The subjects, each with its handler.
     pub fn endpoints(self) -> Endpoints {
         let clients = Arc::new(self);
@@ -44,7 +57,6 @@ impl Clients {
         endpoints
     }
 
-    /// Between a client and the fan-out nobody else sees to it that there is an answer in time.
     async fn answer(
         &self,
         call: Call,
@@ -56,14 +68,13 @@ impl Clients {
             let owner = self.fanout.directory.known(&asker.handle)?;
             return asker.admit(Ok(owner)).map(|_| Err(problem));
         }
-        let in_time = timeout(limits::CALLER_DEADLINE, async {
-            let owner = self.fanout.directory.key(asker.handle.as_str()).await.map(|(_, primary)| primary);
-            Some(match asker.admit(owner)? {
-                Ok(()) => handler(&self.fanout, asker.handle, call.payload).await,
-                Err(problem) => Err(problem),
-            })
-        });
-        in_time.await.unwrap_or_else(|_| Some(Err(Code::Unavailable.into())))
+        let owner = self.fanout.directory.key(asker.handle.as_str()).await.map(|(_, primary)| primary);
+        if let Err(problem) = asker.admit(owner)? {
+            return Some(Err(problem));
+        }
+        let places = self.places.get_with_by_ref(&asker.handle, || Arc::new(Semaphore::new(PLACES)));
+        let _place = places.acquire().await.ok()?;
+        Some(handler(&self.fanout, asker.handle, call.payload).await)
     }
 }
 

@@ -19,7 +19,6 @@ pub use config::{Args, Config};
 use kez_kit::{
     Failure, Life, Nats,
     nats::NatsArgs,
-    rate::Rate,
     responder::Responder,
     service::{self, Service},
 };
@@ -82,8 +81,7 @@ pub async fn run(
     endpoint!(subjects::FANOUT_DESCRIBE, async |fanout: &Fanout, _| service::encode(&fanout.describe()));
     // An answer on the same connection shows that NATS has the subscriptions: ready means that a request finds them.
     streams::deployment(&nats, &life).await?;
-    let rate = Rate::per_minute(fanout.config.limit_client_requests);
-    let endpoints = Clients { fanout, rate }.endpoints();
+    let endpoints = Clients::new(fanout).endpoints();
     let role = Role::FanoutClients.name();
     let clients = Responder::start(clients_args, role, "fanout", endpoints, &life).await?;
     gate.open();

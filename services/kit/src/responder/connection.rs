@@ -1,6 +1,6 @@
 //! One connection of a responder: made, logged in and subscribed.
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use async_nats::{ServerAddr, rustls::pki_types::ServerName};
 use data_encoding::BASE64URL_NOPAD;
@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use nkeys::KeyPair;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
@@ -16,7 +16,7 @@ use tokio_util::codec::FramedRead;
 
 use super::wire::{Connect, Info, Word, Words};
 
-/// For all that there is to do until a connection is of use.
+/// For all that there is to do until a connection to one address is of use.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -43,18 +43,31 @@ impl Plan {
         let mut why = String::from("no server is named");
         for n in 0..self.servers.len() {
             let server = &self.servers[(first + n) % self.servers.len()];
-            let (host, port) = (server.host(), server.port());
-            match timeout(PATIENCE, self.open(server)).await {
-                Ok(Ok(halves)) => return Ok(halves),
-                Ok(Err(e)) => why = format!("{host}:{port} can't be used: {e}"),
-                Err(_) => why = format!("{host}:{port} doesn't answer"),
+            let at = format!("{}:{}", server.host(), server.port());
+            let addresses = match timeout(PATIENCE, lookup_host((server.host(), server.port()))).await {
+                Ok(Ok(addresses)) => addresses,
+                Ok(Err(e)) => {
+                    why = format!("{at} isn't found: {e}");
+                    continue;
+                }
+                Err(_) => {
+                    why = format!("{at} isn't found: the name service doesn't answer");
+                    continue;
+                }
+            };
+            for address in addresses {
+                match timeout(PATIENCE, self.open(address, server)).await {
+                    Ok(Ok(halves)) => return Ok(halves),
+                    Ok(Err(e)) => why = format!("{at} can't be used: {e}"),
+                    Err(_) => why = format!("{at} doesn't answer"),
+                }
             }
         }
         Err(why)
     }
 
-    async fn open(&self, server: &ServerAddr) -> io::Result<Halves> {
-        let stream = TcpStream::connect((server.host(), server.port())).await?;
+    async fn open(&self, address: SocketAddr, server: &ServerAddr) -> io::Result<Halves> {
+        let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let mut words = FramedRead::new(Box::new(stream) as Box<dyn Socket>, Words::default());
         let info = match next(&mut words).await? {

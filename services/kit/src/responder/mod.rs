@@ -103,7 +103,8 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Answers `subject` with `handler`, concurrently; `None` is no answer. A handler that panics answers `internal`.
+    /// Answers `subject` with `handler`, concurrently; `None` is no answer. A handler that panics answers `internal`, and one that takes longer than
+    /// [`limits::CALLER_DEADLINE`] `unavailable`: between a client and the service nobody else sees to it that there is an answer in time.
     #[must_use]
     pub fn with<F>(
         mut self,
@@ -309,11 +310,15 @@ impl Run {
         let answer = handler(call);
         let (outbox, answers) = (outbox.clone(), self.answers.clone());
         let answering = async move {
-            let outcome = AssertUnwindSafe(answer).catch_unwind().await;
-            let outcome = outcome.unwrap_or_else(|_| {
-                tracing::error!(subject, "a request handler panicked");
-                Some(Err(Code::Internal.into()))
-            });
+            let outcome =
+                match timeout(limits::CALLER_DEADLINE, AssertUnwindSafe(answer).catch_unwind()).await {
+                    Ok(Ok(outcome)) => outcome,
+                    Ok(Err(_)) => {
+                        tracing::error!(subject, "a request handler panicked");
+                        Some(Err(Code::Internal.into()))
+                    }
+                    Err(_) => Some(Err(Code::Unavailable.into())),
+                };
             let Some(outcome) = outcome else { return };
             if let Err(problem) = &outcome {
                 tracing::debug!(%problem, "a client's request is refused");

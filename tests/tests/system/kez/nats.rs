@@ -165,7 +165,7 @@ async fn a_server_with_tls_does_not_lead_to_a_nats_without() {
     let proxy = TlsProxy::start(&plain).await;
     let run = async |arguments: &[&str]| {
         let mut command = alice.command(arguments);
-        command.env("SSL_CERT_FILE", &proxy.certificate);
+        command.env("SSL_CERT_FILE", proxy.authority.file());
         let output = within(&format!("kez {arguments:?} ends"), command.output()).await.unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };

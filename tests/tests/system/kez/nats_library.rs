@@ -81,6 +81,18 @@ async fn requests_have_typed_answers() {
     assert_eq!((page.messages.len(), page.head), (0, Some(0)));
 }
 
+/// A cluster's servers are tried in any order, and one that is there is enough.
+#[tokio::test]
+async fn addresses_where_nobody_is_are_passed_over() {
+    let deployment = Deployment::start(1).await;
+    let (alice, handle) = somebody("alice", deployment.url(0)).await;
+    let away = "nats://127.0.0.1:1,ws://127.0.0.1:2,nats://127.0.0.1:3";
+    let nats = nats_of(&format!("{away},{}", deployment.nats.url()), Credential::Key(alice), &handle);
+    for _ in 0..8 {
+        connect(&nats).await;
+    }
+}
+
 /// Nothing waits for a later connection, and nothing hangs.
 #[tokio::test]
 async fn a_request_without_a_connection_or_a_service_fails() {

@@ -4,7 +4,7 @@ use kez_proto::{
     limits::{CHAT_PAYLOAD_BYTES, CHAT_SUBSCRIPTIONS},
     subjects,
 };
-use kez_tests::{Deployment, raw_nats::Word};
+use kez_tests::{Deployment, person::send, raw_nats::Word};
 use serde_json::json;
 
 use super::{Client, User, WAYS, bystander::Bystander, ended_with, message, state::State};
@@ -68,4 +68,29 @@ async fn a_thousand_subscriptions_are_sixteen() {
         let sent = client.asks(&subjects::client_ack(&alice.person.handle), &json!({"through": 1})).await;
         assert_eq!(sent.json()["purged"], 0);
     }
+}
+
+/// Who asks for many pages at once waits for their own: another's page comes before all of them have come.
+#[tokio::test]
+async fn many_requests_of_one_person_stand_in_nobodys_way() {
+    const MANY: usize = 600;
+    let deployment = Deployment::start_with(1, &["--limit-sender", "0"], &[]).await;
+    let url = deployment.url(0);
+    let (alice, bob) = (User::registered("alice", url).await, User::registered("bobby", url).await);
+    for n in 0..50 {
+        send(url, "alice", json!({"n": n, "text": "x".repeat(2000)})).await;
+    }
+    let mut hers = Client::connect(&deployment, &alice, WAYS[0]).await;
+    let mut his = Client::connect(&deployment, &bob, WAYS[0]).await;
+    let history = subjects::client_history(&alice.person.handle);
+    let many: Vec<u8> = (0..MANY).flat_map(|_| message(&history, &hers.next_reply(), "", b"")).collect();
+    hers.raw.say(many).await;
+    // Her first answer shows that the fan-out is at it.
+    hers.raw.msg().await;
+    let page = his.asks(&subjects::client_history(&bob.person.handle), &json!({})).await;
+    assert_eq!(page.json()["messages"], json!([]));
+    // What has come to her by now comes before the answer to her ping.
+    let before = 1 + hers.raw.settle().await.len();
+    println!("{before} of {MANY} came before");
+    assert!(before < MANY / 2, "{before} of {MANY} came before");
 }
