@@ -6,9 +6,11 @@ use kez_proto::{
     identity::{Claim, ClaimPayload, Event as SigchainEvent, EventPayload, Key, NOSTR_JCS},
     mail::{ClientAck, ClientHistory, Message, Page, Purged, Sent},
     registration::{self, HandleRegistration},
-    registry::{ClientLookup, Record},
+    registry::{ClientLookup, Record, Released},
+    release::{self, HandleRelease},
     server::{Health, ServerInfo},
     session::{self, Jwks, Session, SessionStart},
+    sigchain::{self, Appended, ChainHead},
     sse::{self, Ready, Resync},
     webfinger::Jrd,
 };
@@ -48,6 +50,11 @@ public! {
     "Jwks" Jwks
     "ClaimEnvelope" ClaimEnvelope
     "EventEnvelope" EventEnvelope
+    "Sigchain" sigchain::Page<EventEnvelope>
+    "ChainHead" ChainHead
+    "Appended" Appended
+    "ReleaseEnvelope" ReleaseEnvelope
+    "Released" Released
     "Send" Send
     "Sent" Sent
     "Message" Message<Envelope>
@@ -111,6 +118,23 @@ impl JsonSchema for Registration {
             registration::TAG,
             registration::TYPE,
             "Binds a handle to a primary; what is signed is the RFC 8785 form of `payload`.",
+        )
+    }
+}
+
+/// The envelope that gives a handle back, with the values that are fixed for it.
+enum ReleaseEnvelope {}
+
+impl JsonSchema for ReleaseEnvelope {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ReleaseEnvelope".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        signed::<HandleRelease>(
+            generator,
+            release::TAG,
+            release::TYPE,
+            "Gives a handle back; what is signed is the RFC 8785 form of `payload`.",
         )
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::sigchain::Head;
+
 /// What a client does about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -79,6 +81,9 @@ codes! {
     RequestTimeout    "request_timeout"     408 Retry     "the request's body didn't arrive in time"
     HandleTaken       "handle_taken"        409 GiveUp    "this handle is bound already"
     PrimaryTaken      "primary_taken"       409 GiveUp    "this primary has another handle already"
+    HandleReleased    "handle_released"     409 GiveUp    "this handle was released: for 90 days its last key may take it again, and then nobody"
+    KeyRetired        "key_retired"         409 GiveUp    "this key gave its handle to another key, and can have none any more"
+    HandleNeedsEd25519 "handle_needs_ed25519" 409 GiveUp  "a handle is bound to this chain's key, and handles take ed25519 keys alone"
     KeyInUse          "key_in_use"          409 GiveUp    "the new key has a chain or a handle already"
     ChainConflict     "chain_conflict"      409 SignAgain "the chain has another event at this place: read it and sign the next one"
     ChainGap          "chain_gap"           409 SignAgain "the chain ends before this event's `seq`: read it and sign the next one"
@@ -123,12 +128,21 @@ pub struct Problem {
     /// Seconds after which the same request is worth another try.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
+    /// With `chain_conflict`, `chain_gap` and `wrong_prev`: what the next event has to follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
 }
 
 impl Problem {
     /// A problem with words that say more than the code's own sentence.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, status: code.status(), detail: detail.into(), retry_after: code.retry_after() }
+        Self {
+            code,
+            status: code.status(),
+            detail: detail.into(),
+            retry_after: code.retry_after(),
+            head: None,
+        }
     }
 
     /// The value of the `Nats-Service-Error` header.

@@ -17,6 +17,16 @@ pub const NATS_SUBJECT: &str = "Nats-Subject";
 pub const NATS_NUM_PENDING: &str = "Nats-Num-Pending";
 /// JetStream appends only if this is the stream's last sequence.
 pub const NATS_EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
+/// JetStream appends only if this is the sequence of the subject's last message, or 0 if there is to be none.
+pub const NATS_EXPECTED_LAST_SUBJECT_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
+/// Names an atomic batch (ADR-50).
+pub const NATS_BATCH_ID: &str = "Nats-Batch-Id";
+/// A message's place in its batch, from 1.
+pub const NATS_BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
+/// Ends a batch with this message: all is stored, or nothing.
+pub const NATS_BATCH_COMMIT: &str = "Nats-Batch-Commit";
+/// Beside an error: [`crate::sigchain::Head`] as JSON.
+pub const KEZ_CHAIN_HEAD: &str = "Kez-Chain-Head";
 /// The session token of an HTTP sender, from the gateway to the fan-out.
 pub const KEZ_SESSION: &str = "Kez-Session";
 /// Error text of a NATS service (ADR-32): `<code>: <detail>`.

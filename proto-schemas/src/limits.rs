@@ -31,6 +31,8 @@ pub const EVENT_BYTES: usize = 16 * 1024;
 pub const CHAIN_EVENTS: u64 = 10_000;
 /// Bytes of an identity log in one file, at most: ten thousand events of the usual kind fill half of it.
 pub const CHAIN_EXPORT_BYTES: usize = 16 * 1024 * 1024;
+/// A released handle is kept for its last key for so long: a rule of the registry's log, and so never changed.
+pub const HANDLE_RESERVED: Duration = Duration::from_secs(90 * 86_400);
 /// Bytes of a claim's subject, at most.
 pub const SUBJECT_BYTES: usize = 255;
 /// Bytes of the URL where a claim's other half is, at most.

@@ -51,19 +51,28 @@ pub struct Registration {
 impl Registration {
     /// Verifies an envelope's bytes for this server. Errors: those of [`envelope::verify`], then `wrong_server`, `invalid_handle`, `invalid_timestamp`.
     pub fn verify(bytes: &[u8], server: &ServerName) -> Result<Self, Code> {
-        let envelope::Verified { payload, primary, digest } = envelope::verify(bytes, TAG, TYPE)?;
-        let text = |member: &str| payload[member].as_str();
-        if text("server") != Some(server.as_str()) {
-            return Err(Code::WrongServer);
-        }
-        let handle = text("handle").ok_or(Code::InvalidHandle)?.parse()?;
-        let created_at = text("created_at").and_then(|t| t.parse().ok()).ok_or(Code::InvalidTimestamp)?;
-        Ok(Self { handle, primary, created_at, digest })
+        read(bytes, TAG, TYPE, server)
     }
 
     /// `stale_timestamp` unless it was signed within 300 s of `now`, either way.
     pub fn check_fresh(&self, now: Timestamp) -> Result<(), Code> {
-        let skew = (now.unix() - self.created_at.unix()).abs();
-        if skew <= REGISTRATION_SKEW_SECS { Ok(()) } else { Err(Code::StaleTimestamp) }
+        check_fresh(self.created_at, now)
     }
+}
+
+/// What a person signed about their handle at this server.
+pub(crate) fn read(bytes: &[u8], tag: &str, kind: &str, server: &ServerName) -> Result<Registration, Code> {
+    let envelope::Verified { payload, primary, digest } = envelope::verify(bytes, tag, kind)?;
+    let text = |member: &str| payload[member].as_str();
+    if text("server") != Some(server.as_str()) {
+        return Err(Code::WrongServer);
+    }
+    let handle = text("handle").ok_or(Code::InvalidHandle)?.parse()?;
+    let created_at = text("created_at").and_then(|t| t.parse().ok()).ok_or(Code::InvalidTimestamp)?;
+    Ok(Registration { handle, primary, created_at, digest })
+}
+
+pub(crate) fn check_fresh(created_at: Timestamp, now: Timestamp) -> Result<(), Code> {
+    let skew = (now.unix() - created_at.unix()).abs();
+    if skew <= REGISTRATION_SKEW_SECS { Ok(()) } else { Err(Code::StaleTimestamp) }
 }

@@ -1,7 +1,7 @@
 //! Every NATS subject: who uses it, how it is built, and what each role may do. Nothing formats or parses a subject elsewhere;
 //! `nats/SUBJECTS.md` is generated from here.
 
-use crate::{Code, Handle, Primary, Problem, partition};
+use crate::{Code, Handle, Primary, Problem, identity::Key, partition};
 
 /// `kez.registry.register`: a registration envelope → [`crate::registry::Record`].
 pub const REGISTRY_REGISTER: &str = "kez.registry.register";
@@ -25,6 +25,17 @@ pub const FANOUT_HISTORY: &str = "kez.fanout.history";
 pub const FANOUT_HEADS: &str = "kez.fanout.heads";
 /// `kez.fanout.ack`: [`crate::mail::Ack`] → [`crate::mail::Purged`].
 pub const FANOUT_ACK: &str = "kez.fanout.ack";
+/// `kez.registry.rebind`: [`crate::registry::Rebind`] → [`crate::registry::Record`].
+pub const REGISTRY_REBIND: &str = "kez.registry.rebind";
+/// `kez.registry.release`: a release envelope → [`crate::registry::Released`].
+pub const REGISTRY_RELEASE: &str = "kez.registry.release";
+
+/// `kez.sigchain.append`: [`crate::sigchain::Append`] → [`crate::sigchain::Appended`].
+pub const SIGCHAIN_APPEND: &str = "kez.sigchain.append";
+/// `kez.sigchain.get`: [`crate::sigchain::Get`] → [`crate::sigchain::Page`].
+pub const SIGCHAIN_GET: &str = "kez.sigchain.get";
+/// `kez.sigchain.head`: [`crate::sigchain::Named`] → [`crate::sigchain::ChainHead`].
+pub const SIGCHAIN_HEAD: &str = "kez.sigchain.head";
 
 /// `kez.auth.session`: a session envelope → [`crate::session::Session`].
 pub const AUTH_SESSION: &str = "kez.auth.session";
@@ -68,6 +79,10 @@ pub fn kick(server_id: &str) -> String {
 
 /// The registry's stream.
 pub const REGISTRY_STREAM: &str = "KEZ_REGISTRY";
+/// The identity logs' stream.
+pub const SIGCHAIN_STREAM: &str = "KEZ_SIGCHAIN";
+/// Where all identity logs are stored.
+pub const SIGCHAIN_LOGS: &str = "kez.sigchain.log.*.*";
 /// The store subjects of all partitions.
 pub const STORE_WILDCARD: &str = "kez.store.inbox.*.*";
 /// Where an inbox stream republishes what it stored under [`store_of_partition`]: the recipient's live subject.
@@ -166,6 +181,11 @@ pub fn callout_system_permissions() -> Permissions {
     }
 }
 
+/// Where the chain that began with this key is stored, or, for a later key, what leads to it: `kez.sigchain.log.<system>.<identifier>`.
+pub fn sigchain_log(key: &Key) -> String {
+    format!("kez.sigchain.log.{}.{}", key.system(), key.identifier())
+}
+
 /// Where one inbox is stored: `kez.store.inbox.<p>.<handle>`.
 pub fn store(handle: &Handle, partitions: u16) -> String {
     format!("kez.store.inbox.{}.{handle}", partition::of(handle, partitions))
@@ -203,6 +223,8 @@ pub enum Role {
     RegistryClients,
     /// `kez-fanout`, where it answers clients
     FanoutClients,
+    /// `kez-sigchain`
+    Sigchain,
     /// `kez-gateway`
     Gateway,
     /// `kez-auth-callout`, which has users in the accounts `AUTH` and `SYS` too
@@ -211,11 +233,12 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Role; 6] = [
+    pub const ALL: [Role; 7] = [
         Role::Registry,
         Role::RegistryClients,
         Role::Fanout,
         Role::FanoutClients,
+        Role::Sigchain,
         Role::Gateway,
         Role::AuthCallout,
     ];
@@ -227,6 +250,7 @@ impl Role {
             Role::RegistryClients => "registry-clients",
             Role::FanoutClients => "fanout-clients",
             Role::Fanout => "fanout",
+            Role::Sigchain => "sigchain",
             Role::Gateway => "gateway",
             Role::AuthCallout => "auth-callout",
         }
@@ -260,6 +284,8 @@ impl Role {
                     REGISTRY_REGISTER,
                     REGISTRY_LOOKUP,
                     REGISTRY_BY_PRIMARY,
+                    REGISTRY_REBIND,
+                    REGISTRY_RELEASE,
                     REGISTRY_CHANGED,
                     "$SRV.>",
                 ]));
@@ -291,12 +317,25 @@ impl Role {
                     );
                 }
             }
+            Role::Sigchain => {
+                subscribe.extend(owned(&[SIGCHAIN_APPEND, SIGCHAIN_GET, SIGCHAIN_HEAD, "$SRV.>"]));
+                publish.extend(owned(&[REGISTRY_BY_PRIMARY, REGISTRY_REBIND, SIGCHAIN_LOGS]));
+                publish.push(direct_get(SIGCHAIN_STREAM));
+                publish.extend(
+                    ["INFO", "CREATE", "UPDATE", "MSG.GET"]
+                        .map(|verb| format!("$JS.API.STREAM.{verb}.{SIGCHAIN_STREAM}")),
+                );
+            }
             Role::Gateway => {
                 subscribe.push(format!("{INBOX}*"));
                 publish.extend(owned(&[
                     REGISTRY_REGISTER,
                     REGISTRY_LOOKUP,
                     REGISTRY_BY_PRIMARY,
+                    REGISTRY_RELEASE,
+                    SIGCHAIN_APPEND,
+                    SIGCHAIN_GET,
+                    SIGCHAIN_HEAD,
                     FANOUT_DESCRIBE,
                     FANOUT_SEND,
                     FANOUT_OPEN,
@@ -369,7 +408,7 @@ pub const TABLE: &[SubjectDoc] = &[
     },
     SubjectDoc {
         subject: REGISTRY_BY_PRIMARY,
-        from: "gateway, fanout, auth-callout",
+        from: "gateway, fanout, sigchain, auth-callout",
         to: "registry (queue)",
         carries: "`ByPrimary` → `Record`",
     },
@@ -384,6 +423,39 @@ pub const TABLE: &[SubjectDoc] = &[
         from: "stream `KEZ_REGISTRY`",
         to: "fanout, registry, auth-callout",
         carries: "each `Entry`, after commit",
+    },
+    SubjectDoc {
+        subject: REGISTRY_REBIND,
+        from: "sigchain",
+        to: "registry (queue)",
+        carries: "`Rebind` → `Record`",
+    },
+    SubjectDoc {
+        subject: REGISTRY_RELEASE,
+        from: "gateway",
+        to: "registry (queue)",
+        carries: "release envelope → `Released`",
+    },
+    SubjectDoc {
+        subject: SIGCHAIN_APPEND,
+        from: "gateway",
+        to: "sigchain (queue)",
+        carries: "`Append` → `Appended`",
+    },
+    SubjectDoc {
+        subject: SIGCHAIN_GET, from: "gateway", to: "sigchain (queue)", carries: "`Get` → `Page`"
+    },
+    SubjectDoc {
+        subject: SIGCHAIN_HEAD,
+        from: "gateway",
+        to: "sigchain (queue)",
+        carries: "`Named` → `ChainHead`",
+    },
+    SubjectDoc {
+        subject: "kez.sigchain.log.<system>.<identifier>",
+        from: "sigchain",
+        to: "stream `KEZ_SIGCHAIN`",
+        carries: "an event's canonical bytes, or the key of the chain that this key belongs to; acknowledged when on disk",
     },
     SubjectDoc {
         subject: FANOUT_DESCRIBE,

@@ -1,0 +1,168 @@
+//! What applying one entry of the log does.
+
+use serde_json::value::RawValue;
+
+use super::{Binding, Entry, Holding, RULES, Vacancy};
+use crate::{
+    Code, Handle, Primary, ServerName, Timestamp,
+    identity::{Event, Key, Op},
+    registration::Registration,
+    release::Release,
+};
+
+/// What applying one entry does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "short-lived, one at a time")]
+pub enum Effect {
+    /// Take the deployment's server name.
+    Genesis(ServerName),
+    /// Add this binding.
+    Bind(Binding),
+    /// The handle is this binding's key's from now on, and the earlier key can have none any more.
+    Rebind {
+        /// The earlier key.
+        from: Primary,
+        /// The binding.
+        to: Binding,
+    },
+    /// Remove the handle's binding.
+    Release(Vacancy),
+    /// Nothing, because of this; for a request, its answer.
+    Nothing(Code),
+}
+
+/// What the rules may ask about the state before the entry.
+pub trait Bindings {
+    /// Failure of the store behind it.
+    type Error;
+    /// The server name of the genesis entry, once applied.
+    fn server(&self) -> Option<&ServerName>;
+    /// What has become of this handle; `None` if nobody ever had it.
+    fn by_handle(&self, handle: &Handle) -> Result<Option<Holding>, Self::Error>;
+    /// What handle this key has.
+    fn by_primary(&self, primary: &Primary) -> Result<Option<Binding>, Self::Error>;
+    /// Whether this key gave its handle to another one.
+    fn is_retired(&self, primary: &Primary) -> Result<bool, Self::Error>;
+}
+
+/// Applies one entry to a state: `bytes` as logged, `at` as the stream's own clock stamped it.
+pub fn apply<B: Bindings>(state: &B, bytes: &[u8], at: Timestamp) -> Result<Effect, B::Error> {
+    let entry = match serde_json::from_slice(bytes) {
+        Ok(entry) => entry,
+        Err(_) => return Ok(Effect::Nothing(Code::MalformedJson)),
+    };
+    let effect = match (entry, state.server()) {
+        (Entry::Genesis { rules: RULES, server }, None) => Ok(Effect::Genesis(server)),
+        (Entry::Registration { rules: RULES, envelope }, Some(server)) => {
+            match fresh_registration(&envelope, server, at) {
+                Ok(registration) => bind(state, registration, at)?,
+                Err(code) => Err(code),
+            }
+        }
+        (Entry::Rebind { rules: RULES, handle, event }, Some(_)) => {
+            match Rotation::verify(event.get().as_bytes()) {
+                Ok(rotation) => rebind(state, &rotation)?.and_then(|effect| match &effect {
+                    Effect::Rebind { to, .. } if to.handle != handle => Err(Code::UnknownHandle),
+                    _ => Ok(effect),
+                }),
+                Err(code) => Err(code),
+            }
+        }
+        (Entry::Release { rules: RULES, envelope }, Some(server)) => {
+            match fresh_release(&envelope, server, at) {
+                Ok(release) => vacate(state, release, at)?,
+                Err(code) => Err(code),
+            }
+        }
+        _ => Err(Code::WrongVersion),
+    };
+    Ok(effect.unwrap_or_else(Effect::Nothing))
+}
+
+fn fresh_registration(envelope: &RawValue, server: &ServerName, at: Timestamp) -> Result<Registration, Code> {
+    let registration = Registration::verify(envelope.get().as_bytes(), server)?;
+    registration.check_fresh(at)?;
+    Ok(registration)
+}
+
+fn fresh_release(envelope: &RawValue, server: &ServerName, at: Timestamp) -> Result<Release, Code> {
+    let release = Release::verify(envelope.get().as_bytes(), server)?;
+    release.check_fresh(at)?;
+    Ok(release)
+}
+
+/// What a registration does at this time, or why it does nothing: `handle_taken`, `handle_released`, `stale_timestamp` (signed before the handle was given
+/// back), `primary_taken`, `key_retired`. The very envelope that bound the handle conflicts too: ask for its binding first.
+pub fn bind<B: Bindings>(
+    state: &B,
+    registration: Registration,
+    at: Timestamp,
+) -> Result<Result<Effect, Code>, B::Error> {
+    let Registration { handle, primary, created_at, digest } = registration;
+    let refused = match state.by_handle(&handle)? {
+        Some(Holding::Bound(_)) => Some(Code::HandleTaken),
+        Some(Holding::Vacant(vacancy)) if vacancy.primary != primary || at >= vacancy.reserved_until() => {
+            Some(Code::HandleReleased)
+        }
+        Some(Holding::Vacant(vacancy)) if created_at <= vacancy.signed_at => Some(Code::StaleTimestamp),
+        _ if state.by_primary(&primary)?.is_some() => Some(Code::PrimaryTaken),
+        _ if state.is_retired(&primary)? => Some(Code::KeyRetired),
+        _ => None,
+    };
+    let binding = Binding { handle, primary, registered_at: at, signed_at: created_at, digest };
+    Ok(refused.map_or(Ok(Effect::Bind(binding)), Err))
+}
+
+/// What a release does at this time, or why it does nothing: `unknown_handle`, `not_owner`, `stale_timestamp` (signed before the registration, or in the same
+/// second).
+pub fn vacate<B: Bindings>(
+    state: &B,
+    release: Release,
+    at: Timestamp,
+) -> Result<Result<Effect, Code>, B::Error> {
+    let Release { handle, primary, created_at, digest } = release;
+    let refused = match state.by_handle(&handle)?.and_then(Holding::bound) {
+        None => Some(Code::UnknownHandle),
+        Some(binding) if binding.primary != primary => Some(Code::NotOwner),
+        Some(binding) if created_at <= binding.signed_at => Some(Code::StaleTimestamp),
+        Some(_) => None,
+    };
+    let vacancy = Vacancy { handle, primary, released_at: at, signed_at: created_at, digest };
+    Ok(refused.map_or(Ok(Effect::Release(vacancy)), Err))
+}
+
+/// A `rotate` of an identity log from one key that may have a handle to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// The key that signed.
+    pub from: Primary,
+    /// The key that proved that it wants to be the next.
+    pub to: Primary,
+}
+
+impl Rotation {
+    /// Reads an event's bytes. Errors: those of [`Event::verify`], `invalid_event` (no rotation), `handle_needs_ed25519`.
+    pub fn verify(bytes: &[u8]) -> Result<Self, Code> {
+        let event = Event::verify(bytes)?;
+        match (event.primary, event.op) {
+            (Key::Ed25519(from), Op::Rotate { new_primary: Key::Ed25519(to), .. }) => Ok(Self { from, to }),
+            (_, Op::Rotate { .. }) => Err(Code::HandleNeedsEd25519),
+            _ => Err(Code::InvalidEvent),
+        }
+    }
+}
+
+/// What a rotation does to its key's handle, or why it does nothing: `unknown_primary` (it has none, or none any more), `primary_taken`, `key_retired`.
+pub fn rebind<B: Bindings>(state: &B, rotation: &Rotation) -> Result<Result<Effect, Code>, B::Error> {
+    let Rotation { from, to } = *rotation;
+    Ok(match state.by_primary(&from)? {
+        None => Err(Code::UnknownPrimary),
+        Some(_) if state.by_primary(&to)?.is_some() => Err(Code::PrimaryTaken),
+        Some(_) if state.is_retired(&to)? => Err(Code::KeyRetired),
+        Some(binding) => Ok(Effect::Rebind { from, to: Binding { primary: to, ..binding } }),
+    })
+}
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;
