@@ -328,6 +328,7 @@ impl Role {
             }
             Role::Gateway => {
                 subscribe.push(format!("{INBOX}*"));
+                subscribe.extend(owned(&[REGISTRY_CHANGED]));
                 publish.extend(owned(&[
                     REGISTRY_REGISTER,
                     REGISTRY_LOOKUP,
@@ -421,7 +422,7 @@ pub const TABLE: &[SubjectDoc] = &[
     SubjectDoc {
         subject: REGISTRY_CHANGED,
         from: "stream `KEZ_REGISTRY`",
-        to: "fanout, registry, auth-callout",
+        to: "fanout, registry, gateway, auth-callout",
         carries: "each `Entry`, after commit",
     },
     SubjectDoc {
