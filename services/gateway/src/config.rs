@@ -49,10 +49,10 @@ pub struct LimitArgs {
     /// Requests of any kind per minute and address. 0: no limit.
     #[arg(long, env = "KEZ_CHAT_LIMIT_REQUESTS", value_name = "COUNT", default_value_t = 1200)]
     pub limit_requests: u32,
-    /// Messages sent per minute and address. 0: no limit.
+    /// Messages sent, and events of identity logs appended, per minute and address. 0: no limit.
     #[arg(long, env = "KEZ_CHAT_LIMIT_SENDS", value_name = "COUNT", default_value_t = 240)]
     pub limit_sends: u32,
-    /// Registrations per hour and address. 0: no limit.
+    /// Registrations and releases of handles per hour and address. 0: no limit.
     #[arg(long, env = "KEZ_CHAT_LIMIT_REGISTRATIONS", value_name = "COUNT", default_value_t = 30)]
     pub limit_registrations: u32,
     /// Sessions begun per hour and address, whether or not they were refused; renewing one counts as a request only. 0: no limit.
