@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Identity, key_file, progress::Progress};
 
-/// A folder that holds `identity.key`, `profile.json` and `cursor.json`.
+/// A folder that holds `identity.key`, `profile.json`, `cursor.json`, the identity log in `sigchain.jsonl`, and after a change of keys `old-keys/`.
 #[derive(Clone, Debug)]
 pub struct Home {
     dir: PathBuf,
@@ -146,12 +146,47 @@ impl Home {
         self.dir.join("cursor.json")
     }
 
-    fn create(&self) -> Result<(), Error> {
+    /// Forgets who the user is.
+    pub fn forget_profile(&self) -> Result<(), Error> {
+        let path = self.path("profile.json");
+        fs::remove_file(&path).map_err(Error::io(&path))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    pub(crate) fn create(&self) -> Result<(), Error> {
+        self.create_private(&self.dir)
+    }
+
+    /// Makes a folder for the user alone, unless it is there.
+    pub(crate) fn create_private(&self, folder: &Path) -> Result<(), Error> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.dir).map_err(Error::io(&self.dir))
+        builder.create(folder).map_err(Error::io(folder))
+    }
+
+    /// Names of files that were made or moved outlive a crash when this returns.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        let sync = || if cfg!(unix) { fs::File::open(&self.dir)?.sync_all() } else { Ok(()) };
+        sync().map_err(Error::io(&self.dir))
+    }
+
+    /// Writes a file whole or not at all; it is on disk when this returns.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.create()?;
+        let path = self.path(name);
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|e| e.error)
+        };
+        write().map_err(Error::io(&path))?;
+        self.sync()
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {

@@ -12,6 +12,8 @@ pub enum Failure {
     Usage(String),
     /// It was refused, or didn't work (exit status 1).
     Refused { message: String, code: Option<Code> },
+    /// What was to be verified isn't good (exit status 1); `name` is for programs, in the place of a code.
+    Verdict { name: &'static str, message: String },
     /// Nobody reads our output any more, as with `kez inbox | head -1`: no failure (exit status 0).
     NoReader,
 }
@@ -24,6 +26,9 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if let Error::Untrusted { reason, .. } = &error {
+            return Self::Verdict { name: reason.as_str(), message: error.to_string() };
+        }
         let code = error.code();
         let message = match code {
             Some(Code::StaleTimestamp) => format!(

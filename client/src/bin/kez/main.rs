@@ -3,17 +3,21 @@
 mod args;
 mod commands;
 mod context;
+mod document;
 mod failure;
 mod output;
+mod prompt;
 mod show;
+mod who;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Args, Command, IdentityCommand};
+use args::{Args, Command};
 use context::Context;
 use failure::Failure;
+use kez_proto::Code;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -26,7 +30,11 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
         Err(Failure::Refused { message, code }) => {
-            output::failure(json, &message, code);
+            output::failure(json, &message, code.map(Code::as_str));
+            ExitCode::FAILURE
+        }
+        Err(Failure::Verdict { name, message }) => {
+            output::failure(json, &message, Some(name));
             ExitCode::FAILURE
         }
     }
@@ -38,7 +46,11 @@ fn run(args: Args) -> Result<(), Failure> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::refused)?;
     let outcome = runtime.block_on(async {
         match args.command {
-            Command::Identity { command: IdentityCommand::New } => commands::identity::new(&context),
+            Command::Identity { command } => commands::identity::run(&context, command).await,
+            Command::Claim { command } => commands::claim::run(&context, command),
+            Command::Sigchain { command } => commands::sigchain::run(&context, command).await,
+            Command::Verify { what } => commands::verify::run(&context, &what).await,
+            Command::Release { yes } => commands::release::run(&context, yes).await,
             Command::Register { handle } => commands::register::run(&context, handle).await,
             Command::Whoami => commands::whoami::run(&context),
             Command::Send { nats, to, text } => commands::send::run(&context, nats, to, text).await,
