@@ -11,7 +11,7 @@ use kez_proto::{
     mail::{Page, Purged, Send, Sent},
     registry::Record,
     server::{Health, ServerInfo},
-    session,
+    session, sigchain,
 };
 use reqwest::Method;
 use serde_json::value::RawValue;
@@ -60,6 +60,12 @@ impl Client {
     /// The record of a key.
     pub async fn by_primary(&self, primary: &Primary) -> Result<Record, Error> {
         self.get(&format!("/v1/by-primary/{primary}")).await
+    }
+
+    /// The signed events of the identity log that is or was under this key, unverified.
+    pub async fn chain(&self, primary: &Primary) -> Result<Vec<Box<RawValue>>, Error> {
+        let page: sigchain::Page = self.get(&format!("/v1/sigchains/ed25519/{}", primary.hex())).await?;
+        Ok(page.events)
     }
 
     /// Leaves a message in an inbox. The same envelope may be sent again within the server's duplicate window: it is stored once.

@@ -3,13 +3,16 @@
 mod args;
 mod commands;
 mod context;
+mod door;
 mod failure;
 mod output;
+mod people;
 mod show;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use kez_proto::Code;
 
 use args::{Args, Command, IdentityCommand};
 use context::Context;
@@ -26,7 +29,15 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
         Err(Failure::Refused { message, code }) => {
-            output::failure(json, &message, code);
+            output::failure(json, &message, code.map(Code::as_str));
+            ExitCode::FAILURE
+        }
+        Err(Failure::KeyChanged(changed)) => {
+            let (handle, key, code) = (&changed.handle, changed.offered, changed.as_str());
+            let message = format!(
+                "{changed}. Nothing was sent. Ask them, but not over this server, for the key that kez whoami shows them; if it is this one: kez send --key {key} {handle} …"
+            );
+            output::failure(json, &message, Some(code));
             ExitCode::FAILURE
         }
     }
@@ -41,7 +52,9 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Identity { command: IdentityCommand::New } => commands::identity::new(&context),
             Command::Register { handle } => commands::register::run(&context, handle).await,
             Command::Whoami => commands::whoami::run(&context),
-            Command::Send { nats, to, text } => commands::send::run(&context, nats, to, text).await,
+            Command::Send { nats, options, to, text } => {
+                commands::send::run(&context, nats, *options, to, text).await
+            }
             Command::Listen { nats } => commands::listen::run(&context, nats).await,
             Command::Inbox { limit, since } => commands::inbox::run(&context, limit, since).await,
             Command::Auth { method, target } => commands::auth::run(&context, &method, &target),

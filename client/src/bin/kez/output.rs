@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use kez_client::text;
-use kez_proto::Code;
 use serde_json::{Value, json};
 
 /// What stands beside the message itself.
@@ -50,7 +49,7 @@ impl Output {
 }
 
 /// Tells why the command failed: people on stderr, and programs on stdout too.
-pub fn failure(json: bool, message: &str, code: Option<Code>) {
+pub fn failure(json: bool, message: &str, code: Option<&str>) {
     let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {}", text::block(message));
     if json {
         let _ = Output::new(json).result("", &json!({"error": {"code": code, "message": message}}));

@@ -2,17 +2,28 @@
 
 use std::io::{self, IsTerminal, Read};
 
-use kez_client::message::Unsealed;
-use kez_proto::limits::ENVELOPE_BYTES;
-use serde_json::json;
+use kez_client::{
+    Error,
+    sealing::{Pinned, compose, seal, seal_copy},
+};
+use kez_proto::{Code, Handle, Primary, limits::SEALED_JSON_BYTES, mail::Sent};
+use serde_json::{json, value::RawValue};
 
 use crate::{
-    args::{Address, NatsFlags},
-    context::Context,
+    args::{Address, NatsFlags, SendOptions},
+    context::{Context, Member},
+    door::Door,
     failure::Failure,
+    people::is_successor,
 };
 
-pub async fn run(context: &Context, nats: NatsFlags, to: Address, words: Vec<String>) -> Result<(), Failure> {
+pub async fn run(
+    context: &Context,
+    nats: NatsFlags,
+    options: SendOptions,
+    to: Address,
+    words: Vec<String>,
+) -> Result<(), Failure> {
     let member = context.member()?;
     let (own, handle) = (&member.profile.server, to.handle);
     if let Some(other) = to.server.filter(|server| !own.is(server)) {
@@ -20,26 +31,86 @@ pub async fn run(context: &Context, nats: NatsFlags, to: Address, words: Vec<Str
             "your server {own} delivers to its own handles only, not to {other}"
         )));
     }
-    let body = text(words)?;
-    if context.home.first_time("unsealed")? {
-        context.out.status("Note: messages are not sealed yet. The server, and whoever runs it, can read them. (This is said once.)");
-    }
-    // Built once: each try carries the very same bytes, so that the server stores the message once.
-    let message = Unsealed::new(member.profile.address(), body)?;
-    let envelope = message.to_envelope().map_err(Failure::refused)?;
-    let client = &member.client;
-    let sent = match nats.nats {
-        None => context.insist(client.base_url(), || client.send(&handle, &envelope)).await?,
-        Some(_) => {
-            let ask = || context.insist(client.base_url(), || client.server());
-            let nats = context.nats(&member, nats, ask).await?;
-            let send = async || nats.connect().await?.send(&handle, &envelope).await;
-            context.insist(nats.url(), send).await?
-        }
-    };
+    let text = text(words)?;
+    let door = door(context, &member, nats).await?;
+    let key = context.insist(door.url(), || door.lookup(&handle)).await?.primary;
     let address = format!("{handle}@{own}");
-    let program = json!({"to": address, "id": message.id, "seq": sent.seq, "created_at": sent.created_at, "duplicate": sent.duplicate});
+    trust(context, &member, &handle, &address, key, options.key).await?;
+
+    // Sealed once: each try carries the very same bytes, so that the server stores the message once.
+    let message = compose(&member.identity, key, text.as_str())?;
+    let envelope = seal(&member.identity, &message)?;
+    let keeps = !options.no_copy && handle != member.profile.handle;
+    let copy = keeps.then(|| seal_copy(&member.identity, &message)).transpose()?;
+    let sent = leave(context, &door, &handle, &envelope).await?;
+    let mut program = json!({"to": address, "key": key, "id": message.id, "seq": sent.seq, "created_at": sent.created_at, "duplicate": sent.duplicate});
+    if let Some(copy) = copy {
+        match leave(context, &door, &member.profile.handle, &copy).await {
+            Ok(kept) => program["copy"] = json!({"seq": kept.seq}),
+            // The message is on its way: sending it again would be a second one.
+            Err(error) => {
+                context.out.status(&format!(
+                    "Warning: the message was sent, but your other devices won't show it: no copy could be left in your own inbox: {error}"
+                ));
+                program["copy"] =
+                    json!({"error": {"code": error.code().map(Code::as_str), "message": error.to_string()}});
+            }
+        }
+    }
     context.out.result(&format!("sent to {address}, seq {}", sent.seq), &program)?;
+    Ok(())
+}
+
+async fn door(context: &Context, member: &Member, nats: NatsFlags) -> Result<Door, Failure> {
+    let client = &member.client;
+    if nats.nats.is_none() {
+        return Ok(Door::Http(client.clone()));
+    }
+    let ask = || context.insist(client.base_url(), || client.server());
+    Ok(Door::nats(context.nats(member, nats, ask).await?))
+}
+
+async fn leave(context: &Context, door: &Door, to: &Handle, envelope: &RawValue) -> Result<Sent, Error> {
+    context.insist(door.url(), || door.send(to, envelope)).await
+}
+
+/// Whether the key that the server names may be used: `told` is what the user knows from the recipient.
+async fn trust(
+    context: &Context,
+    member: &Member,
+    handle: &Handle,
+    address: &str,
+    named: Primary,
+    told: Option<Primary>,
+) -> Result<(), Failure> {
+    let (server, client) = (&member.profile.server, &member.client);
+    if told.is_some_and(|told| told != named) {
+        return Err(Failure::refused(format!(
+            "the server names another key for {address} than the one you gave: {named}. Nothing was sent"
+        )));
+    }
+    if *handle == member.profile.handle {
+        return if named == member.identity.primary() {
+            Ok(())
+        } else {
+            Err(Failure::refused(format!("{address} isn't yours any more: the server names the key {named}")))
+        };
+    }
+    let pinned = context.home.pins()?.get(handle, server);
+    let proven = match pinned {
+        Some(pinned) if pinned != named && told.is_none() => {
+            context.insist(client.base_url(), || is_successor(client, &pinned, &named)).await?
+        }
+        _ => false,
+    };
+    let outcome = context.home.change_pins(|pins| {
+        let proves = |from: &Primary, _: &Primary| told.is_some() || (proven && pinned == Some(*from));
+        pins.check(handle, server, named, proves).map_err(Failure::from)
+    })?;
+    if matches!(outcome, Pinned::Proven { .. }) {
+        let by = if told.is_some() { "as you said" } else { "as their identity log proves" };
+        context.out.status(&format!("{address} has another key now, {by}"));
+    }
     Ok(())
 }
 
@@ -59,7 +130,7 @@ fn text(words: Vec<String>) -> Result<String, Failure> {
 
 fn from_stdin() -> Result<String, Failure> {
     let mut text = String::new();
-    let most = ENVELOPE_BYTES as u64;
+    let most = SEALED_JSON_BYTES as u64;
     let read = io::stdin().lock().take(most + 1).read_to_string(&mut text);
     let length = read.map_err(|e| Failure::refused(format!("can't read the text from stdin: {e}")))?;
     if length as u64 > most {
