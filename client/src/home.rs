@@ -120,10 +120,9 @@ impl Home {
             paths.push(entry.map_err(Error::io(&folder))?.path());
         }
         paths.sort();
-        // What a crash left half written has a name that begins with a dot.
-        let hidden =
-            |path: &&PathBuf| path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
-        paths.iter().filter(|path| !hidden(path)).map(|path| key_file::load(path)).collect()
+        // A crash may have left a file half written under another name.
+        let keys = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "key"));
+        keys.map(|path| key_file::load(path)).collect()
     }
 
     /// Who the user is, if they have registered.

@@ -8,6 +8,7 @@ use kez_proto::{
     Handle, Primary, ServerName, auth,
     envelope::Signed,
     headers::X_KEZ_AUTH,
+    identity::Key,
     mail::{Page, Purged, Send, Sent},
     registry::Record,
     server::{Health, ServerInfo},
@@ -62,10 +63,11 @@ impl Client {
         self.get(&format!("/v1/by-primary/{primary}")).await
     }
 
-    /// The signed events of the identity log that is or was under this key, unverified.
-    pub async fn chain(&self, primary: &Primary) -> Result<Vec<Box<RawValue>>, Error> {
-        let page: sigchain::Page = self.get(&format!("/v1/sigchains/ed25519/{}", primary.hex())).await?;
-        Ok(page.events)
+    /// The events from `since` on of the identity log that is or was under this key, as the server gives them: nothing is verified.
+    pub async fn chain(&self, key: &Key, since: u64) -> Result<sigchain::Page, Error> {
+        let (path, since) =
+            (format!("/v1/sigchains/{}/{}", key.system(), key.identifier()), since.to_string());
+        self.transport.call(self.transport.request(Method::GET, &path, &[("since", &since)])).await
     }
 
     /// Leaves a message in an inbox. The same envelope may be sent again within the server's duplicate window: it is stored once.

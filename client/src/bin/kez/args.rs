@@ -61,7 +61,7 @@ pub enum Command {
     Whoami,
     /// Leave somebody a message
     #[command(
-        after_help = "The text is sealed to the recipient's key: only they can read it, and only they learn who wrote it.\nThat key is remembered at the first message. If the server names another one later, nothing is sent,\nunless the person's identity log proves the change or you name the new key with --key.\n\nA copy for your other devices, sealed to your own key, follows into your own inbox. If it fails there,\nthe message has been sent all the same: that is a warning, and the exit status is 0.\nThe server can guess from the copy who sent the message; over NATS it knows in any case.\n\nExamples:\n  kez send bob see you at eight\n  kez send bob@chat.example.org hello\n  kez send bob -- --this begins with dashes\n  kez send bob < letter.txt\n  kez send --nats bob hello\n  kez send --nats=wss://chat.example.org:8443 bob hello"
+        after_help = "The text is sealed to the recipient's key: only they can read it, and only they learn who wrote it. That key is remembered at the first message. If the server names another one later, nothing is sent, unless the person's identity log proves the change or you name the new key with --key.\n\nA copy for your other devices, sealed to your own key, follows into your own inbox. If only that fails, the message has been sent: that is a warning, and the exit status is 0. The server can guess from the copy who sent the message; over NATS it knows in any case.\n\nExamples:\n  kez send bob see you at eight\n  kez send bob@chat.example.org hello\n  kez send bob -- --this begins with dashes\n  kez send bob < letter.txt\n  kez send --nats bob hello\n  kez send --nats=wss://chat.example.org:8443 bob hello"
     )]
     Send {
         #[command(flatten)]
@@ -75,7 +75,7 @@ pub enum Command {
     },
     /// Print messages as they come, beginning where you stopped
     #[command(
-        after_help = "Times are UTC. Each message was signed by the key of the name that it begins with; who has no name here is shown by\nthe key's first digits. \"you to bob\" is a copy of what you sent. What fails a check is shown with the reason.\nEach message is printed once, over restarts too; state changes go to stderr.\n\nExamples:\n  kez listen\n  kez listen --nats                                    over NATS, where the server says that it is\n  kez listen --nats=nats://127.0.0.1:4222              over TCP; tls:// where that is encrypted\n  kez listen --nats=wss://chat.example.org:8443        over a WebSocket, as browsers do\n  kez listen --nats=tls://a.example.org,tls://b.example.org   any server of a cluster"
+        after_help = "Times are UTC. Each message was signed by the key of the name that it begins with; whoever has no name here is shown by the key's first digits. \"you to bob\" is a copy of what you sent. What fails a check is shown with the reason. Each message is printed once, over restarts too; state changes go to stderr.\n\nExamples:\n  kez listen\n  kez listen --nats                                    over NATS, where the server says that it is\n  kez listen --nats=nats://127.0.0.1:4222              over TCP; tls:// where that is encrypted\n  kez listen --nats=wss://chat.example.org:8443        over a WebSocket, as browsers do\n  kez listen --nats=tls://a.example.org,tls://b.example.org   any server of a cluster"
     )]
     Listen {
         #[command(flatten)]
@@ -83,7 +83,7 @@ pub enum Command {
     },
     /// Print the messages that are stored at the server
     #[command(
-        after_help = "Reading changes nothing: listen still goes on where it stopped. A message that is stored twice is shown once,\nand named as a copy the second time, as far as both are listed.\n\nExamples:\n  kez inbox\n  kez inbox --since 120 --limit 10"
+        after_help = "Reading changes nothing: listen still goes on where it stopped. A message that is stored twice is shown once, as far as both are listed, and named as read before the second time.\n\nExamples:\n  kez inbox\n  kez inbox --since 120 --limit 10"
     )]
     Inbox {
         /// Print so many, at most

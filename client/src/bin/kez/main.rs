@@ -8,6 +8,7 @@ mod failure;
 mod output;
 mod people;
 mod show;
+mod trust;
 
 use std::process::ExitCode;
 

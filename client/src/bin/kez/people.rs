@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use kez_client::{Client, Error, Home, home::Profile, sealing};
+use kez_client::{Client, Error, Home, home::Profile};
 use kez_proto::{Handle, Primary};
 use tokio::time::{Instant, timeout};
 
-use crate::{door::Door, failure::Failure};
+use crate::{door::Door, failure::Failure, trust::is_successor};
 
 /// A reader waits so long for a name, then reads on without it …
 const NAME: Duration = Duration::from_secs(2);
@@ -14,16 +14,6 @@ const NAME: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_secs(30);
 /// Names that are remembered: whoever writes under one key after the other costs no more than this.
 const NAMES: usize = 4096;
-
-/// Whether the owner of `from` made `to` their successor, by the identity log that the server has.
-pub async fn is_successor(client: &Client, from: &Primary, to: &Primary) -> Result<bool, Error> {
-    match client.chain(from).await {
-        Ok(events) => Ok(sealing::is_successor(events.iter().map(|event| event.get()), from, to)),
-        Err(error) if error.is_transient() => Err(error),
-        // It has no such log, or keeps none.
-        Err(_) => Ok(false),
-    }
-}
 
 /// The names of those who wrote, each asked for once.
 pub struct People<'a> {

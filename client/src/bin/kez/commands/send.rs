@@ -4,9 +4,13 @@ use std::io::{self, IsTerminal, Read};
 
 use kez_client::{
     Error,
-    sealing::{Pinned, compose, seal, seal_copy},
+    sealing::{compose, seal, seal_copy},
 };
-use kez_proto::{Code, Handle, Primary, limits::SEALED_JSON_BYTES, mail::Sent};
+use kez_proto::{
+    Code, Handle, Timestamp,
+    limits::{SEALED_JSON_BYTES, SENT_SKEW_SECS},
+    mail::Sent,
+};
 use serde_json::{json, value::RawValue};
 
 use crate::{
@@ -14,7 +18,7 @@ use crate::{
     context::{Context, Member},
     door::Door,
     failure::Failure,
-    people::is_successor,
+    trust::trust,
 };
 
 pub async fn run(
@@ -35,7 +39,7 @@ pub async fn run(
     let door = door(context, &member, nats).await?;
     let key = context.insist(door.url(), || door.lookup(&handle)).await?.primary;
     let address = format!("{handle}@{own}");
-    trust(context, &member, &handle, &address, key, options.key).await?;
+    trust(context, &member, &handle, key, options.key).await?;
 
     // Sealed once: each try carries the very same bytes, so that the server stores the message once.
     let message = compose(&member.identity, key, text.as_str())?;
@@ -43,6 +47,7 @@ pub async fn run(
     let keeps = !options.no_copy && handle != member.profile.handle;
     let copy = keeps.then(|| seal_copy(&member.identity, &message)).transpose()?;
     let sent = leave(context, &door, &handle, &envelope).await?;
+    check_clock(message.sent_at, sent.created_at)?;
     let mut program = json!({"to": address, "key": key, "id": message.id, "seq": sent.seq, "created_at": sent.created_at, "duplicate": sent.duplicate});
     if let Some(copy) = copy {
         match leave(context, &door, &member.profile.handle, &copy).await {
@@ -74,44 +79,16 @@ async fn leave(context: &Context, door: &Door, to: &Handle, envelope: &RawValue)
     context.insist(door.url(), || door.send(to, envelope)).await
 }
 
-/// Whether the key that the server names may be used: `told` is what the user knows from the recipient.
-async fn trust(
-    context: &Context,
-    member: &Member,
-    handle: &Handle,
-    address: &str,
-    named: Primary,
-    told: Option<Primary>,
-) -> Result<(), Failure> {
-    let (server, client) = (&member.profile.server, &member.client);
-    if told.is_some_and(|told| told != named) {
-        return Err(Failure::refused(format!(
-            "the server names another key for {address} than the one you gave: {named}. Nothing was sent"
-        )));
+/// A clock that is so far off writes messages that no reader takes.
+fn check_clock(sent_at: Timestamp, created_at: Timestamp) -> Result<(), Failure> {
+    let apart = (created_at.unix() - sent_at.unix()).abs();
+    if apart <= SENT_SKEW_SECS {
+        return Ok(());
     }
-    if *handle == member.profile.handle {
-        return if named == member.identity.primary() {
-            Ok(())
-        } else {
-            Err(Failure::refused(format!("{address} isn't yours any more: the server names the key {named}")))
-        };
-    }
-    let pinned = context.home.pins()?.get(handle, server);
-    let proven = match pinned {
-        Some(pinned) if pinned != named && told.is_none() => {
-            context.insist(client.base_url(), || is_successor(client, &pinned, &named)).await?
-        }
-        _ => false,
-    };
-    let outcome = context.home.change_pins(|pins| {
-        let proves = |from: &Primary, _: &Primary| told.is_some() || (proven && pinned == Some(*from));
-        pins.check(handle, server, named, proves).map_err(Failure::from)
-    })?;
-    if matches!(outcome, Pinned::Proven { .. }) {
-        let by = if told.is_some() { "as you said" } else { "as their identity log proves" };
-        context.out.status(&format!("{address} has another key now, {by}"));
-    }
-    Ok(())
+    let message = format!(
+        "the message was stored, but its reader won't take it: the clocks of this computer and of the server are {apart} s apart; here it is {sent_at}. Set the clock right and send it again"
+    );
+    Err(Failure::Refused { message, code: Some(Code::StaleTimestamp) })
 }
 
 fn text(words: Vec<String>) -> Result<String, Failure> {
@@ -141,4 +118,23 @@ fn from_stdin() -> Result<String, Failure> {
     }
     let trimmed = text.strip_suffix('\n').map(|t| t.strip_suffix('\r').unwrap_or(t));
     Ok(trimmed.map(str::to_owned).unwrap_or(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_no_reader_takes_is_a_failure() {
+        let sent_at: Timestamp = "2026-05-25T03:00:00Z".parse().unwrap();
+        for (created_at, good) in [
+            ("2026-05-25T02:50:00Z", true),
+            ("2026-05-25T03:10:00Z", true),
+            ("2026-05-25T02:49:59Z", false),
+            ("2026-05-25T03:10:01Z", false),
+        ] {
+            let outcome = check_clock(sent_at, created_at.parse().unwrap());
+            assert_eq!(outcome.is_ok(), good, "{created_at}: {outcome:?}");
+        }
+    }
 }
