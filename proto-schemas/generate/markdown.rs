@@ -37,8 +37,7 @@ pub fn errors() -> String {
 
 /// `SUBJECTS.md`.
 pub fn subjects() -> String {
-    let mut text =
-        format!("<!-- {} -->\n# NATS subjects\n\n", super::notice("proto-schemas/src/subjects.rs"));
+    let mut text = format!("<!-- {} -->\n# NATS subjects\n\n", super::notice("proto-schemas/src/subjects"));
     let rows =
         TABLE.iter().map(|s| [format!("`{}`", s.subject), s.from.into(), s.to.into(), s.carries.into()]);
     text += &table(["subject", "from", "to", "carries"], rows);

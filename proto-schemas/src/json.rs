@@ -73,7 +73,9 @@ impl<'de> Visitor<'de> for StrictVisitor {
         number(Some(n.into()), n as f64)
     }
     fn visit_f64<E: de::Error>(self, n: f64) -> Result<Value, E> {
-        number(Number::from_f64(n), n)
+        // `1.0` is the number 1, and has its canonical form.
+        let whole = n.fract() == 0.0 && n.abs() <= MAX_SAFE;
+        number(if whole { Some((n as i64).into()) } else { Number::from_f64(n) }, n)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
@@ -120,6 +122,11 @@ mod tests {
             parse_strict(b"[9007199254740991,-9007199254740991,0.1]").unwrap().as_array().map(Vec::len),
             Some(3)
         );
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        assert_eq!(parse_strict(b"[1.0,1e0,10E-1,-0.0]").unwrap(), serde_json::json!([1, 1, 1, 0]));
     }
 
     #[test]

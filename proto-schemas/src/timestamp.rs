@@ -41,6 +41,10 @@ pub struct InvalidTimestamp;
 impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
     fn from_str(s: &str) -> Result<Self, InvalidTimestamp> {
+        // A year may have a sign for the parser.
+        if s.len() != "2026-05-25T03:00:00Z".len() {
+            return Err(InvalidTimestamp);
+        }
         PrimitiveDateTime::parse(s, FORM).map(|t| Self(t.assume_utc())).map_err(|_| InvalidTimestamp)
     }
 }
@@ -87,6 +91,8 @@ mod tests {
         assert_eq!(Timestamp::from_unix(t.unix()), Some(t));
         for bad in [
             "2026-05-25T03:00:00.0Z",
+            "+2026-05-25T03:00:00Z",
+            "-2026-05-25T03:00:00Z",
             "2026-05-25T03:00:00+00:00",
             "2026-05-25 03:00:00Z",
             "2026-13-25T03:00:00Z",

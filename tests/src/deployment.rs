@@ -15,6 +15,8 @@ pub struct Deployment {
     pub fanouts: Vec<Process>,
     /// Registries.
     pub registries: Vec<Process>,
+    /// Sigchain services: none until [`Deployment::add_sigchain`].
+    pub sigchains: Vec<Process>,
     /// Auth callouts.
     pub auth_callouts: Vec<Process>,
     /// The broker.
@@ -68,6 +70,7 @@ impl Deployment {
             gateways: vec![],
             fanouts: vec![],
             registries: vec![],
+            sigchains: vec![],
             auth_callouts: vec![],
             nats,
             peers,
@@ -158,6 +161,14 @@ impl Deployment {
     /// Copies of every stream.
     fn replicas(&self) -> &'static str {
         if self.peers.is_empty() { "1" } else { "3" }
+    }
+
+    /// Starts another sigchain service, and waits until it is ready.
+    pub async fn add_sigchain(&mut self) {
+        let mut sigchain =
+            self.service("kez-sigchain", Role::Sigchain, &["--replicas", self.replicas()], &[]);
+        sigchain.ready().await;
+        self.sigchains.push(sigchain);
     }
 
     /// Starts an auth callout; not yet ready.

@@ -13,6 +13,7 @@ pub mod sse;
 pub mod tls;
 pub mod tls_proxy;
 pub mod wait;
+pub mod writer;
 
 pub use chat_server::ChatServer;
 pub use deployment::Deployment;

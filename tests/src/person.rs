@@ -45,6 +45,11 @@ impl Person {
         person
     }
 
+    /// The 32 bytes of the key (RFC 8032).
+    pub fn seed(&self) -> [u8; 32] {
+        nkeys::decode_seed(&self.nkey.seed().unwrap()).unwrap().1
+    }
+
     /// A registration signed now.
     pub fn registration(&self) -> Value {
         self.registration_with(|_| {})

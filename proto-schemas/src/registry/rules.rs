@@ -41,8 +41,8 @@ pub trait Bindings {
     fn by_handle(&self, handle: &Handle) -> Result<Option<Holding>, Self::Error>;
     /// What handle this key has.
     fn by_primary(&self, primary: &Primary) -> Result<Option<Binding>, Self::Error>;
-    /// Whether this key gave its handle to another one.
-    fn is_retired(&self, primary: &Primary) -> Result<bool, Self::Error>;
+    /// The handle that this key gave to another one.
+    fn retired(&self, primary: &Primary) -> Result<Option<Handle>, Self::Error>;
 }
 
 /// Applies one entry to a state: `bytes` as logged, `at` as the stream's own clock stamped it.
@@ -55,22 +55,26 @@ pub fn apply<B: Bindings>(state: &B, bytes: &[u8], at: Timestamp) -> Result<Effe
         (Entry::Genesis { rules: RULES, server }, None) => Ok(Effect::Genesis(server)),
         (Entry::Registration { rules: RULES, envelope }, Some(server)) => {
             match fresh_registration(&envelope, server, at) {
-                Ok(registration) => bind(state, registration, at)?,
+                Ok(registration) => bind(state, &registration, at)?.map(Effect::Bind),
                 Err(code) => Err(code),
             }
         }
         (Entry::Rebind { rules: RULES, handle, event }, Some(_)) => {
             match Rotation::verify(event.get().as_bytes()) {
-                Ok(rotation) => rebind(state, &rotation)?.and_then(|effect| match &effect {
-                    Effect::Rebind { to, .. } if to.handle != handle => Err(Code::UnknownHandle),
-                    _ => Ok(effect),
+                Ok(rotation) => rebind(state, &rotation)?.and_then(|to| {
+                    let named = to.handle == handle;
+                    if named {
+                        Ok(Effect::Rebind { from: rotation.from, to })
+                    } else {
+                        Err(Code::UnknownHandle)
+                    }
                 }),
                 Err(code) => Err(code),
             }
         }
         (Entry::Release { rules: RULES, envelope }, Some(server)) => {
             match fresh_release(&envelope, server, at) {
-                Ok(release) => vacate(state, release, at)?,
+                Ok(release) => vacate(state, &release, at)?.map(Effect::Release),
                 Err(code) => Err(code),
             }
         }
@@ -91,14 +95,14 @@ fn fresh_release(envelope: &RawValue, server: &ServerName, at: Timestamp) -> Res
     Ok(release)
 }
 
-/// What a registration does at this time, or why it does nothing: `handle_taken`, `handle_released`, `stale_timestamp` (signed before the handle was given
-/// back), `primary_taken`, `key_retired`. The very envelope that bound the handle conflicts too: ask for its binding first.
+/// The binding that a registration makes at this time, or why it makes none: `handle_taken`, `handle_released`, `stale_timestamp` (signed before the handle
+/// was given back), `primary_taken`, `key_retired`. The very envelope that bound the handle is refused too: ask for its binding first.
 pub fn bind<B: Bindings>(
     state: &B,
-    registration: Registration,
+    registration: &Registration,
     at: Timestamp,
-) -> Result<Result<Effect, Code>, B::Error> {
-    let Registration { handle, primary, created_at, digest } = registration;
+) -> Result<Result<Binding, Code>, B::Error> {
+    let Registration { handle, primary, created_at, digest } = registration.clone();
     let refused = match state.by_handle(&handle)? {
         Some(Holding::Bound(_)) => Some(Code::HandleTaken),
         Some(Holding::Vacant(vacancy)) if vacancy.primary != primary || at >= vacancy.reserved_until() => {
@@ -106,29 +110,27 @@ pub fn bind<B: Bindings>(
         }
         Some(Holding::Vacant(vacancy)) if created_at <= vacancy.signed_at => Some(Code::StaleTimestamp),
         _ if state.by_primary(&primary)?.is_some() => Some(Code::PrimaryTaken),
-        _ if state.is_retired(&primary)? => Some(Code::KeyRetired),
+        _ if state.retired(&primary)?.is_some() => Some(Code::KeyRetired),
         _ => None,
     };
-    let binding = Binding { handle, primary, registered_at: at, signed_at: created_at, digest };
-    Ok(refused.map_or(Ok(Effect::Bind(binding)), Err))
+    Ok(refused.map_or(Ok(Binding { handle, primary, registered_at: at, signed_at: created_at, digest }), Err))
 }
 
-/// What a release does at this time, or why it does nothing: `unknown_handle`, `not_owner`, `stale_timestamp` (signed before the registration, or in the same
-/// second).
+/// What a release leaves at this time, or why it does nothing: `unknown_handle`, `not_owner`, `stale_timestamp` (signed before the registration, or in the
+/// same second).
 pub fn vacate<B: Bindings>(
     state: &B,
-    release: Release,
+    release: &Release,
     at: Timestamp,
-) -> Result<Result<Effect, Code>, B::Error> {
-    let Release { handle, primary, created_at, digest } = release;
+) -> Result<Result<Vacancy, Code>, B::Error> {
+    let Release { handle, primary, created_at, digest } = release.clone();
     let refused = match state.by_handle(&handle)?.and_then(Holding::bound) {
         None => Some(Code::UnknownHandle),
         Some(binding) if binding.primary != primary => Some(Code::NotOwner),
         Some(binding) if created_at <= binding.signed_at => Some(Code::StaleTimestamp),
         Some(_) => None,
     };
-    let vacancy = Vacancy { handle, primary, released_at: at, signed_at: created_at, digest };
-    Ok(refused.map_or(Ok(Effect::Release(vacancy)), Err))
+    Ok(refused.map_or(Ok(Vacancy { handle, primary, released_at: at, signed_at: created_at, digest }), Err))
 }
 
 /// A `rotate` of an identity log from one key that may have a handle to another.
@@ -152,14 +154,15 @@ impl Rotation {
     }
 }
 
-/// What a rotation does to its key's handle, or why it does nothing: `unknown_primary` (it has none, or none any more), `primary_taken`, `key_retired`.
-pub fn rebind<B: Bindings>(state: &B, rotation: &Rotation) -> Result<Result<Effect, Code>, B::Error> {
+/// The binding that a rotation makes of its key's, or why it makes none: `unknown_primary` (the key has no handle, or none any more), `primary_taken`,
+/// `key_retired`.
+pub fn rebind<B: Bindings>(state: &B, rotation: &Rotation) -> Result<Result<Binding, Code>, B::Error> {
     let Rotation { from, to } = *rotation;
     Ok(match state.by_primary(&from)? {
         None => Err(Code::UnknownPrimary),
         Some(_) if state.by_primary(&to)?.is_some() => Err(Code::PrimaryTaken),
-        Some(_) if state.is_retired(&to)? => Err(Code::KeyRetired),
-        Some(binding) => Ok(Effect::Rebind { from, to: Binding { primary: to, ..binding } }),
+        Some(_) if state.retired(&to)?.is_some() => Err(Code::KeyRetired),
+        Some(binding) => Ok(Binding { primary: to, ..binding }),
     })
 }
 

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use data_encoding::HEXLOWER;
 use ed25519_dalek::{Signer, SigningKey};
@@ -12,7 +12,7 @@ use crate::{envelope::Signed, identity::Chain};
 struct Memory {
     server: Option<ServerName>,
     holdings: HashMap<Handle, Holding>,
-    retired: HashSet<Primary>,
+    retired: HashMap<Primary, Handle>,
 }
 
 impl Bindings for Memory {
@@ -26,8 +26,8 @@ impl Bindings for Memory {
     fn by_primary(&self, primary: &Primary) -> Result<Option<Binding>, Self::Error> {
         Ok(self.holdings.values().cloned().filter_map(Holding::bound).find(|b| b.primary == *primary))
     }
-    fn is_retired(&self, primary: &Primary) -> Result<bool, Self::Error> {
-        Ok(self.retired.contains(primary))
+    fn retired(&self, primary: &Primary) -> Result<Option<Handle>, Self::Error> {
+        Ok(self.retired.get(primary).cloned())
     }
 }
 
@@ -54,7 +54,7 @@ impl Memory {
             Effect::Genesis(server) => self.server = Some(server.clone()),
             Effect::Bind(binding) => self.hold(Holding::Bound(binding.clone())),
             Effect::Rebind { from, to } => {
-                self.retired.insert(*from);
+                self.retired.insert(*from, to.handle.clone());
                 self.hold(Holding::Bound(to.clone()));
             }
             Effect::Release(vacancy) => self.hold(Holding::Vacant(vacancy.clone())),

@@ -378,8 +378,13 @@ mod tests {
     fn whose_a_connection_is() {
         let record = |seed, second| {
             let registered_at = kez_proto::Timestamp::from_unix(second).unwrap();
-            let binding =
-                Binding { handle: handle("alice"), primary: key(seed), registered_at, digest: String::new() };
+            let binding = Binding {
+                handle: handle("alice"),
+                primary: key(seed),
+                registered_at,
+                signed_at: registered_at,
+                digest: String::new(),
+            };
             Record::new(&binding, &"kez.lat".parse().unwrap(), "")
         };
         let live = Live::new(0);

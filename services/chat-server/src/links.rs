@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use kez_nats::Origin;
 use kez_proto::ServerName;
+use kez_registry::DEFAULT_SERVER;
 use url::{Host, Url};
 
 use crate::listeners::Addresses;
@@ -30,6 +31,17 @@ impl Links {
         }
         let here = here.into_iter().filter_map(|url| url.parse().ok());
         public.iter().filter_map(Origin::of).chain(here).collect()
+    }
+
+    /// Where records lead to for identity logs, unless the operator said: the public address; as long as the server has no name of its own, this machine.
+    pub fn identity_logs(&self) -> Option<String> {
+        match &self.public {
+            Some(public) => Some(public.as_str().trim_end_matches('/').to_owned()),
+            None if self.server.as_str() == DEFAULT_SERVER => {
+                Some(format!("http://localhost:{}", self.http.port()))
+            }
+            None => None,
+        }
     }
 
     /// Tells clients where NATS is, unless the operator did.

@@ -39,12 +39,12 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
         Some(_) => None,
     };
     let data = Data::open(&arguments.db)?;
-    let listener = kez_gateway::bind(&checked)?;
+    let public = kez_gateway::Listeners::open(&checked)?;
     let keys = Keys::load_or_create(&data.keys()).map_err(failure)?;
     let internal = Internal::default();
     admin::start_with(&arguments.process.admin, &life, internal.router())?;
 
-    let links = Links::new(&arguments.gateway, &server, listener.local_addr().map_err(Failure::internal)?);
+    let links = Links::new(&arguments.gateway, &server, public.public()?);
     let listeners = listeners.with_origins(links.origins());
     let child = match binary {
         Some(binary) => Some(Child::start(binary, &data, &keys, &listeners, &life).await?),
@@ -74,25 +74,41 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
         nats_ca: None,
         nats_certificate: certificate.map(Into::into),
     };
-    let [for_registry, for_registry_clients, for_fanout, for_fanout_clients, for_gateway, for_callout] =
-        Role::ALL.map(|role| nats(role.into()));
+    let [
+        for_registry,
+        for_registry_clients,
+        for_fanout,
+        for_fanout_clients,
+        for_sigchain,
+        for_gateway,
+        for_callout,
+    ] = Role::ALL.map(|role| nats(role.into()));
 
     let gateway_config = gateway_args.with(server.clone())?;
-    let registry_config =
-        arguments.deployment.with(data.index(), arguments.fanout.replicas, &arguments.fanout.clients);
+    let mut deployment = arguments.deployment;
+    deployment.sig_server_url = deployment.sig_server_url.or_else(|| links.identity_logs());
+    let sigchain_args = kez_sigchain::Args { replicas: arguments.fanout.replicas };
+    let registry_config = deployment.with(data.index(), arguments.fanout.replicas, &arguments.fanout.clients);
     // The gateway ends first, so that what it still has under way is answered; then the services; then nats-server.
     let back = life.part();
     let registry =
         kez_registry::run(registry_config, &for_registry, &for_registry_clients, back.clone(), drain);
     let fanout = kez_fanout::run(fanout_config, &for_fanout, &for_fanout_clients, back.clone(), drain);
+    let sigchain = kez_sigchain::run(sigchain_args, &for_sigchain, back.clone(), drain);
     let callout = kez_auth_callout::run(callout_config, &for_callout, internal, back.clone(), drain);
     let front = async {
-        let outcome = kez_gateway::run(gateway_config, listener, &for_gateway, life.clone(), drain).await;
+        let outcome = kez_gateway::run(gateway_config, public, &for_gateway, life.clone(), drain).await;
         back.shutdown.cancel();
         outcome
     };
     let ready = async {
-        let gates = ["registry-service", "fanout-service", "auth-callout-service", "gateway-service"];
+        let gates = [
+            "registry-service",
+            "fanout-service",
+            "sigchain-service",
+            "auth-callout-service",
+            "gateway-service",
+        ];
         tokio::select! {
             () = life.ready.wait_for(&gates) => {
                 gate.open();
@@ -110,7 +126,7 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
         }
         Ok(())
     };
-    let outcome = tokio::try_join!(registry, fanout, callout, front, ready, store).map(drop);
+    let outcome = tokio::try_join!(registry, fanout, sigchain, callout, front, ready, store).map(drop);
     if let Some(child) = child {
         child.stop().await;
     }

@@ -19,10 +19,15 @@ const CAPACITY: u64 = 100_000;
 /// The log's republish tells of a change at once; this bounds what a lost message, or an answer that a change overtook, can do.
 const LIFETIME: Duration = Duration::from_secs(30);
 
+/// A change is told before every registry has applied it: what one of them says so soon after it may be old, and isn't kept.
+const UNSETTLED: Duration = Duration::from_secs(5);
+
 /// The cache. Who isn't registered is asked for each time: they may be the next moment.
 pub struct Directory {
     nats: Nats,
     keys: Cache<Handle, Primary>,
+    /// Handles that changed a moment ago.
+    unsettled: Cache<Handle, ()>,
     /// Where to look in `keys`, which alone is told of changes.
     handles: Cache<Primary, Handle>,
 }
@@ -35,13 +40,16 @@ impl Directory {
         let mut changes =
             nats.client.subscribe(subjects::REGISTRY_CHANGED).await.map_err(Failure::internal)?;
         let mut connections = nats.connections();
-        let changed = keys.clone();
+        let unsettled: Cache<Handle, ()> =
+            Cache::builder().max_capacity(CAPACITY).time_to_live(UNSETTLED).build();
+        let (changed, changing) = (keys.clone(), unsettled.clone());
         task::spawn("directory", async move {
             loop {
                 tokio::select! {
                     change = changes.next() => match change {
                         Some(change) => {
                             if let Some(handle) = serde_json::from_slice::<Entry>(&change.payload).ok().and_then(|e| e.handle()) {
+                                changing.insert(handle.clone(), ());
                                 changed.invalidate(&handle);
                             }
                         }
@@ -55,7 +63,7 @@ impl Directory {
                 }
             }
         });
-        Ok(Self { nats: nats.clone(), keys, handles: Cache::new(CAPACITY) })
+        Ok(Self { nats: nats.clone(), keys, unsettled, handles: Cache::new(CAPACITY) })
     }
 
     /// The key of a handle; `invalid_handle`, `unknown_handle` or `unavailable`.
@@ -88,7 +96,9 @@ impl Directory {
         let request = serde_json::to_vec(request).map_err(|_| Code::Internal)?;
         let answer = self.nats.request(subject, Bytes::from(request), SERVICE_DEADLINE).await?;
         let record: Record = serde_json::from_slice(&answer.payload).map_err(|_| Code::Internal)?;
-        self.keys.insert(record.handle.clone(), record.primary);
+        if !self.unsettled.contains_key(&record.handle) {
+            self.keys.insert(record.handle.clone(), record.primary);
+        }
         self.handles.insert(record.primary, record.handle.clone());
         Ok(record)
     }

@@ -27,6 +27,9 @@ pub struct Args {
     /// where a proxy passes a path or a port of its own to the listener [default: as with --nats-public-url].
     #[arg(long, env = "KEZ_CHAT_NATS_WS_PUBLIC_URL", value_name = "URL")]
     pub nats_ws_public_url: Option<Url>,
+    /// Address of a second listener for the identity logs alone, the same routes as on the public one; 7878 is their usual port [default: none].
+    #[arg(long, env = "KEZ_CHAT_SIG_BIND", value_name = "ADDRESS")]
+    pub sig_bind: Option<SocketAddr>,
     /// Folder of a web client to serve at /, instead of the page that says what this server is.
     #[arg(long, env = "KEZ_CHAT_WEB_DIR", value_name = "FOLDER")]
     pub web_dir: Option<PathBuf>,
@@ -46,10 +49,10 @@ pub struct LimitArgs {
     /// Requests of any kind per minute and address. 0: no limit.
     #[arg(long, env = "KEZ_CHAT_LIMIT_REQUESTS", value_name = "COUNT", default_value_t = 1200)]
     pub limit_requests: u32,
-    /// Messages sent per minute and address. 0: no limit.
+    /// Messages sent, and events of identity logs appended, per minute and address. 0: no limit.
     #[arg(long, env = "KEZ_CHAT_LIMIT_SENDS", value_name = "COUNT", default_value_t = 240)]
     pub limit_sends: u32,
-    /// Registrations per hour and address. 0: no limit.
+    /// Registrations and releases of handles per hour and address. 0: no limit.
     #[arg(long, env = "KEZ_CHAT_LIMIT_REGISTRATIONS", value_name = "COUNT", default_value_t = 30)]
     pub limit_registrations: u32,
     /// Sessions begun per hour and address, whether or not they were refused; renewing one counts as a request only. 0: no limit.
@@ -64,6 +67,7 @@ pub struct LimitArgs {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) bind: SocketAddr,
+    pub(crate) sig_bind: Option<SocketAddr>,
     pub(crate) server: ServerName,
     /// Without a trailing slash.
     pub(crate) public_url: String,
@@ -91,6 +95,7 @@ impl Args {
         };
         Ok(Config {
             bind: args.bind,
+            sig_bind: args.sig_bind,
             has_public_url: public_url.is_some(),
             public_url: public_url.unwrap_or_else(|| format!("https://{server}")),
             server,

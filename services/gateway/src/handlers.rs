@@ -71,7 +71,7 @@ pub async fn server(State(gateway): Gate) -> Result<Json<ServerInfo>, Refusal> {
 }
 
 fn features(auth: Option<AuthDescription>, nats: Option<&NatsAddresses>) -> Vec<String> {
-    let mut features = ["register", "webfinger", "inbox", "sse"].map(String::from).to_vec();
+    let mut features = ["register", "webfinger", "inbox", "sse", "sigchain"].map(String::from).to_vec();
     if let Some(auth) = auth {
         features.extend(auth.features);
         if nats.is_some_and(|nats| nats.websocket_url.is_some()) {
@@ -84,6 +84,11 @@ fn features(auth: Option<AuthDescription>, nats: Option<&NatsAddresses>) -> Vec<
 pub async fn register(State(gateway): Gate, request: Body) -> Answer {
     let envelope = body(request, limits::REGISTRATION_BYTES).await?;
     Ok(json(StatusCode::CREATED, gateway.ask(subjects::REGISTRY_REGISTER, envelope).await?))
+}
+
+pub async fn release(State(gateway): Gate, request: Body) -> Answer {
+    let envelope = body(request, limits::REGISTRATION_BYTES).await?;
+    Ok(json(StatusCode::OK, gateway.ask(subjects::REGISTRY_RELEASE, envelope).await?))
 }
 
 pub async fn lookup(State(gateway): Gate, Name(handle): Name) -> Answer {

@@ -9,9 +9,14 @@ mod page;
 mod rate;
 mod refusal;
 mod router;
+mod sigchain;
 mod stream;
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 pub use config::{Args, Config};
 use kez_kit::{
@@ -34,15 +39,33 @@ struct Gateway {
     streams: Streams,
 }
 
-/// Opens the public listener, so that a port in use is told before anything else starts.
-pub fn bind(config: &Config) -> Result<TcpListener, Failure> {
-    http::bind(config.bind, "--bind (KEZ_CHAT_BIND)")
+/// The open listeners.
+#[derive(Debug)]
+pub struct Listeners {
+    public: TcpListener,
+    sigchains: Option<TcpListener>,
 }
 
-/// Serves `listener` until the process stops; announces its address as `http`.
+impl Listeners {
+    /// Opens them, so that a port in use is told before anything else starts.
+    pub fn open(config: &Config) -> Result<Self, Failure> {
+        let sigchains = config.sig_bind.map(|at| http::bind(at, "--sig-bind (KEZ_CHAT_SIG_BIND)"));
+        Ok(Self {
+            public: http::bind(config.bind, "--bind (KEZ_CHAT_BIND)")?,
+            sigchains: sigchains.transpose()?,
+        })
+    }
+
+    /// Where the public one is.
+    pub fn public(&self) -> Result<SocketAddr, Failure> {
+        self.public.local_addr().map_err(Failure::internal)
+    }
+}
+
+/// Serves until the process stops; announces the addresses as `http` and `sigchain`.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listeners: Listeners,
     nats: &NatsArgs,
     life: Life,
     drain: Duration,
@@ -50,14 +73,20 @@ pub async fn run(
     let gate = life.ready.gate("gateway-service");
     let role = Role::Gateway;
     let nats = Nats::connect(nats, role.name(), &role.inbox_prefix(), SUBSCRIPTION_CAPACITY, &life).await?;
-    let addr = listener.local_addr().map_err(Failure::internal)?;
+    let addr = listeners.public()?;
     life.announce("http", format!("http://{addr}"));
     tracing::info!(%addr, "public listener");
 
-    let streams = Streams::start(&nats, &life, drain);
+    let streams = Streams::start(&nats, &life, drain).await?;
     let gateway = Arc::new(Gateway { rates: Rates::start(&config), streams, nats, config });
     let router = router::router(gateway.clone());
-    let serve = http::serve(listener, router, life.shutdown.clone(), drain);
+    let serve = http::serve(listeners.public, router, life.shutdown.clone(), drain);
+    let sigchains = async {
+        let Some(listener) = listeners.sigchains else { return Ok(()) };
+        let addr = listener.local_addr().map_err(Failure::internal)?;
+        life.announce("sigchain", format!("http://{addr}"));
+        http::serve(listener, router::sigchains_only(gateway.clone()), life.shutdown.clone(), drain).await
+    };
     let check = async {
         check_deployment(&gateway, &life).await?;
         gate.open();
@@ -65,7 +94,7 @@ pub async fn run(
         gate.close("stopping");
         Ok(())
     };
-    tokio::try_join!(serve, check).map(drop)
+    tokio::try_join!(serve, sigchains, check).map(drop)
 }
 
 /// Requests are answered before this is done, with `unavailable` where need be: the answer doesn't depend on it, only whether we take work.

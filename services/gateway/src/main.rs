@@ -37,8 +37,8 @@ impl Config for Arguments {
 fn main() -> ExitCode {
     life::main(|arguments: Arguments, life| async move {
         let config = arguments.gateway.with(arguments.server)?;
-        let listener = kez_gateway::bind(&config)?;
+        let listeners = kez_gateway::Listeners::open(&config)?;
         admin::start(&arguments.process.admin, &life)?;
-        kez_gateway::run(config, listener, &arguments.nats, life, arguments.process.drain()).await
+        kez_gateway::run(config, listeners, &arguments.nats, life, arguments.process.drain()).await
     })
 }

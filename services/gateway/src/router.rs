@@ -11,23 +11,11 @@ use axum::{
 use kez_proto::headers::X_KEZ_AUTH;
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{Gateway, handlers, page, rate, refusal, stream};
+use crate::{Gateway, handlers, page, rate, refusal, sigchain, stream};
 
 /// The whole public surface.
 pub fn router(gateway: Arc<Gateway>) -> Router {
     let limited = |kind: rate::Kind| from_fn_with_state((gateway.clone(), kind), rate::limit);
-    // A browser client of another origin may use the API: nothing here trusts a cookie.
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([
-            header::CONTENT_TYPE,
-            header::AUTHORIZATION,
-            HeaderName::from_static(X_KEZ_AUTH),
-            HeaderName::from_static("last-event-id"),
-        ])
-        .expose_headers([header::RETRY_AFTER])
-        .max_age(Duration::from_secs(3600));
     let routes = Router::new()
         .route("/v1/healthz", get(handlers::healthz))
         .route("/v1/server", get(handlers::server))
@@ -36,6 +24,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/by-primary/{primary}", get(handlers::by_primary))
         .route("/.well-known/webfinger", get(handlers::webfinger))
         .route("/.well-known/jwks.json", get(handlers::jwks))
+        .route("/v1/release", post(handlers::release).layer(limited(rate::Kind::Registrations)))
+        .merge(sigchains(&gateway))
         .route("/v1/session", post(handlers::session).layer(limited(rate::Kind::Sessions)))
         .route("/v1/session/renew", post(handlers::renew))
         .route("/v1/messages", post(handlers::send).layer(limited(rate::Kind::Sends)))
@@ -50,6 +40,42 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     routes
         .fallback_service(page::service(&gateway.config))
         .layer(limited(rate::Kind::Requests))
-        .layer(cors)
+        .layer(cors())
         .with_state(gateway)
+}
+
+/// The identity logs alone, for a listener of their own.
+pub fn sigchains_only(gateway: Arc<Gateway>) -> Router {
+    let limited = from_fn_with_state((gateway.clone(), rate::Kind::Requests), rate::limit);
+    sigchains(&gateway)
+        .route("/v1/healthz", get(handlers::healthz))
+        .method_not_allowed_fallback(refusal::method_not_allowed)
+        .fallback(refusal::not_found)
+        .layer(limited)
+        .layer(cors())
+        .with_state(gateway)
+}
+
+fn sigchains(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
+    let sends = from_fn_with_state((gateway.clone(), rate::Kind::Sends), rate::limit);
+    let chain = "/v1/sigchains/{system}/{id}";
+    Router::new()
+        .route(chain, post(sigchain::append).layer(sends).get(sigchain::get))
+        .route(&format!("{chain}/head"), get(sigchain::head))
+}
+
+/// A browser client of another origin may use the API: nothing here trusts a cookie.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static(X_KEZ_AUTH),
+            HeaderName::from_static("last-event-id"),
+        ])
+        .expose_headers([header::RETRY_AFTER, header::ETAG])
+        .max_age(Duration::from_secs(3600))
 }

@@ -226,5 +226,6 @@ pub fn service_error(answer: &Message) -> Option<Problem> {
     let mut problem = Problem::from_service_error(value(headers::NATS_SERVICE_ERROR)?);
     let wait = value(headers::RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
     problem.retry_after = wait.or(problem.retry_after);
+    problem.head = value(headers::KEZ_CHAIN_HEAD).and_then(|head| serde_json::from_str(head).ok());
     Some(problem)
 }

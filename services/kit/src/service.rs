@@ -8,7 +8,10 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use kez_proto::{Code, Problem, headers::RETRY_AFTER};
+use kez_proto::{
+    Code, Problem,
+    headers::{KEZ_CHAIN_HEAD, RETRY_AFTER},
+};
 use tokio_util::task::TaskTracker;
 
 use crate::{Failure, Nats, task};
@@ -113,6 +116,9 @@ async fn answer(request: Request, subject: &'static str, handler: Handler) {
         tracing::debug!(subject, %problem, "refused");
         if let Some(seconds) = problem.retry_after {
             headers.insert(RETRY_AFTER, seconds.to_string());
+        }
+        if let Some(head) = problem.head.as_ref().and_then(|head| serde_json::to_string(head).ok()) {
+            headers.insert(KEZ_CHAIN_HEAD, head);
         }
         async_nats::service::error::Error { status: problem.to_service_error(), code: problem.status.into() }
     });

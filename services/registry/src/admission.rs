@@ -4,7 +4,8 @@
 use kez_proto::{
     Code, Problem, ServerName, Timestamp, limits,
     registration::Registration,
-    registry::{Binding, Bindings, conflict},
+    registry::{Binding, Bindings, Holding, Rotation, Vacancy, bind},
+    release::Release,
 };
 
 /// A registration that may go on.
@@ -27,7 +28,7 @@ where
     }
     let registration = Registration::verify(bytes, server)?;
     // Read before it is asked what this envelope bound: that may happen between the two, and then it isn't a conflict.
-    let conflict = conflict(state, &registration).map_err(Into::into)?;
+    let bound_now = bind(state, &registration, now).map_err(Into::into)?;
     if let Some(binding) = bound(state, &registration)? {
         return Ok(Admission::Known(binding));
     }
@@ -35,22 +36,21 @@ where
     if registration.handle.is_reserved() {
         return Err(Code::ReservedHandle.into());
     }
-    match conflict {
-        Some(code) => Err(code.into()),
-        None => Ok(Admission::New(registration)),
-    }
+    bound_now?;
+    Ok(Admission::New(registration))
 }
 
-/// What became of a registration once the index has applied it. The only rule that can still have refused it without a trace is the one
-/// about the stream's clock.
-pub fn outcome<B>(state: &B, registration: &Registration) -> Result<Binding, Problem>
+/// What became of a registration once the index has applied it, at this time. The only rule that can still have refused it without a trace is the one about
+/// the stream's clock.
+pub fn outcome<B>(state: &B, registration: &Registration, now: Timestamp) -> Result<Binding, Problem>
 where
     B: Bindings<Error: Into<Problem>>,
 {
     match bound(state, registration)? {
         Some(binding) => Ok(binding),
         None => {
-            Err(conflict(state, registration).map_err(Into::into)?.unwrap_or(Code::StaleTimestamp).into())
+            let refused = bind(state, registration, now).map_err(Into::into)?.err();
+            Err(refused.unwrap_or(Code::StaleTimestamp).into())
         }
     }
 }
@@ -60,8 +60,29 @@ fn bound<B>(state: &B, registration: &Registration) -> Result<Option<Binding>, P
 where
     B: Bindings<Error: Into<Problem>>,
 {
-    let binding = state.by_handle(&registration.handle).map_err(Into::into)?;
-    Ok(binding.filter(|b| b.digest == registration.digest))
+    let holding = state.by_handle(&registration.handle).map_err(Into::into)?;
+    Ok(holding.and_then(Holding::bound).filter(|b| b.digest == registration.digest))
+}
+
+/// The new key's binding if this rotation made it.
+pub fn rebound<B>(state: &B, rotation: &Rotation) -> Result<Option<Binding>, Problem>
+where
+    B: Bindings<Error: Into<Problem>>,
+{
+    let left = state.retired(&rotation.from).map_err(Into::into)?;
+    let binding = state.by_primary(&rotation.to).map_err(Into::into)?;
+    Ok(binding.filter(|binding| left.as_ref() == Some(&binding.handle)))
+}
+
+/// What this very envelope left of the handle.
+pub fn vacated<B>(state: &B, release: &Release) -> Result<Option<Vacancy>, Problem>
+where
+    B: Bindings<Error: Into<Problem>>,
+{
+    match state.by_handle(&release.handle).map_err(Into::into)? {
+        Some(Holding::Vacant(vacancy)) if vacancy.digest == release.digest => Ok(Some(vacancy)),
+        _ => Ok(None),
+    }
 }
 
 #[cfg(test)]
@@ -88,7 +109,7 @@ mod tests {
             self.0.server()
         }
 
-        fn by_handle(&self, handle: &Handle) -> Result<Option<Binding>, Error> {
+        fn by_handle(&self, handle: &Handle) -> Result<Option<Holding>, Error> {
             let found = self.0.by_handle(handle);
             if let Some(entry) = self.1.take() {
                 self.0.apply(&[entry])?;
@@ -98,6 +119,10 @@ mod tests {
 
         fn by_primary(&self, primary: &Primary) -> Result<Option<Binding>, Error> {
             self.0.by_primary(primary)
+        }
+
+        fn retired(&self, primary: &Primary) -> Result<Option<Handle>, Error> {
+            self.0.retired(primary)
         }
     }
 
@@ -137,7 +162,7 @@ mod tests {
 
         let read = |person: &Person| {
             let registration = Registration::verify(&person.registration(), &server).unwrap();
-            outcome(&index, &registration).map(|b| b.handle).map_err(|problem| problem.code)
+            outcome(&index, &registration, at(0)).map(|b| b.handle).map_err(|problem| problem.code)
         };
         assert_eq!(read(&alice), Ok(alice.handle.clone()));
         assert_eq!(read(&Person::new(2, "alice")), Err(Code::HandleTaken));

@@ -7,15 +7,19 @@ use kez_kit::responder::LimitArgs;
 use kez_proto::{ServerName, limits};
 use url::Url;
 
+/// The server name of whoever gives none: good for trying it out on one machine.
+pub const DEFAULT_SERVER: &str = "kez.lat";
+
 /// What the operator fixes for the whole deployment; every part of it that asks gets the same answer.
 #[derive(clap::Args, Clone, Debug)]
 pub struct DeploymentArgs {
     /// The name behind the @ of every handle: a DNS name of yours. Fixed once the deployment is created.
-    #[arg(long, env = "KEZ_CHAT_SERVER", value_name = "NAME", default_value = "kez.lat")]
+    #[arg(long, env = "KEZ_CHAT_SERVER", value_name = "NAME", default_value = DEFAULT_SERVER)]
     pub server: ServerName,
-    /// Base address of the identity logs that records point to.
-    #[arg(long, env = "KEZ_CHAT_SIG_SERVER_URL", value_name = "URL", default_value = "http://localhost:7878", value_parser = base_url)]
-    pub sig_server_url: String,
+    /// Base address of the identity logs that records point to [default: https://<server>; for kez-chat-server --public-url, or this machine while the
+    /// server has no name of its own].
+    #[arg(long, env = "KEZ_CHAT_SIG_SERVER_URL", value_name = "URL", value_parser = base_url)]
+    pub sig_server_url: Option<String>,
     /// Streams that mail is spread over, 1 to 64 [default: 16]. Fixed once the deployment is created; leave it out afterwards.
     #[arg(long, env = "KEZ_CHAT_INBOX_PARTITIONS", value_name = "COUNT",
           value_parser = value_parser!(u16).range(1..=i64::from(limits::PARTITIONS_MAX)))]
@@ -66,6 +70,7 @@ impl DeploymentArgs {
     pub fn with(self, index: PathBuf, replicas: usize, clients: &LimitArgs) -> Config {
         let Self { server, sig_server_url, inbox_partitions: partitions } = self;
         let limit_client_requests = clients.limit_client_requests;
+        let sig_server_url = sig_server_url.unwrap_or_else(|| format!("https://{server}"));
         Config { server, sig_server_url, index, partitions, replicas, limit_client_requests }
     }
 }
@@ -110,6 +115,10 @@ mod tests {
         let config = parse(&["--sig-server-url", "https://sig.example.org/kez/"]).unwrap();
         assert_eq!((config.server.as_str(), config.partitions, config.replicas), ("kez.lat", None, 1));
         assert_eq!(config.sig_server_url, "https://sig.example.org/kez");
+        assert_eq!(
+            parse(&["--server", "chat.example.org"]).unwrap().sig_server_url,
+            "https://chat.example.org"
+        );
         for bad in [
             ["--sig-server-url", "ftp://sig"],
             ["--sig-server-url", "sig.example.org"],

@@ -9,12 +9,15 @@ use kez_kit::{
 };
 use kez_proto::{
     Code, Handle, Primary, Problem, Timestamp, limits,
-    registry::{Binding, Bindings, ByPrimary, Lookup, Record},
+    registry::{
+        self, Binding, Bindings, ByPrimary, Entry, Holding, Lookup, RULES, Rebind, Record, Released, Rotation,
+    },
+    release::Release,
 };
 use time::OffsetDateTime;
 use tokio::{
     sync::{Mutex, watch},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -41,20 +44,64 @@ pub struct Desk {
 impl Desk {
     /// `kez.registry.register`
     pub async fn register(self, envelope: Bytes) -> Result<Bytes, Problem> {
-        let deadline = Instant::now() + limits::SERVICE_DEADLINE;
         let index = self.index()?;
-        let now = Timestamp::from(OffsetDateTime::now_utc());
-        let registration = match admission::admit(&index, &self.config.server, &envelope, now)? {
+        let registration = match admission::admit(&index, &self.config.server, &envelope, now())? {
             Admission::Known(binding) => return self.record(&binding),
             Admission::New(registration) => registration,
         };
+        let envelope = serde_json::from_slice(&envelope).map_err(|_| Code::MalformedJson)?;
+        self.log(&index, &Entry::Registration { rules: RULES, envelope }).await?;
+        self.record(&admission::outcome(&index, &registration, now())?)
+    }
+
+    /// `kez.registry.rebind`
+    pub async fn rebind(self, request: Bytes) -> Result<Bytes, Problem> {
+        let Rebind { event } = decode(&request)?;
+        let rotation = Rotation::verify(event.get().as_bytes())?;
+        let index = self.caught_up().await?;
+        if let Some(binding) = admission::rebound(&index, &rotation)? {
+            return self.record(&binding);
+        }
+        let handle = registry::rebind(&index, &rotation)??.handle;
+        self.log(&index, &Entry::Rebind { rules: RULES, handle, event: event.to_owned() }).await?;
+        match admission::rebound(&index, &rotation)? {
+            Some(binding) => self.record(&binding),
+            None => Err(registry::rebind(&index, &rotation)?.err().unwrap_or(Code::Unavailable).into()),
+        }
+    }
+
+    /// `kez.registry.release`
+    pub async fn release(self, envelope: Bytes) -> Result<Bytes, Problem> {
+        if envelope.len() > limits::REGISTRATION_BYTES {
+            return Err(Code::TooLarge.into());
+        }
+        let release = Release::verify(&envelope, &self.config.server)?;
+        let index = self.caught_up().await?;
+        if let Some(vacancy) = admission::vacated(&index, &release)? {
+            return encode(&Released::from(vacancy));
+        }
+        release.check_fresh(now())?;
+        registry::vacate(&index, &release, now())??;
+        let envelope = serde_json::from_slice(&envelope).map_err(|_| Code::MalformedJson)?;
+        self.log(&index, &Entry::Release { rules: RULES, envelope }).await?;
+        match admission::vacated(&index, &release)? {
+            Some(vacancy) => encode(&Released::from(vacancy)),
+            None => {
+                Err(registry::vacate(&index, &release, now())?.err().unwrap_or(Code::StaleTimestamp).into())
+            }
+        }
+    }
+
+    /// Appends an entry, and waits until it is applied here.
+    async fn log(&self, index: &Index, entry: &Entry) -> Result<(), Problem> {
         let logged_and_applied = async {
-            let sequence = log::append(&self.nats, &envelope).await?;
+            let sequence = log::append(&self.nats, entry).await?;
             index.wait_for(sequence).await;
-            Ok::<_, Problem>(())
+            Ok(())
         };
-        timeout_at(deadline, logged_and_applied).await.map_err(|_| Problem::from(Code::Unavailable))??;
-        self.record(&admission::outcome(&index, &registration)?)
+        timeout(limits::SERVICE_DEADLINE, logged_and_applied)
+            .await
+            .map_err(|_| Problem::from(Code::Unavailable))?
     }
 
     /// `kez.registry.lookup`
@@ -79,11 +126,14 @@ impl Desk {
 
     /// The same as this index has it now; `None` also where there is no index.
     pub fn known(&self, handle: &Handle) -> Option<Primary> {
-        Some(self.index().ok()?.by_handle(handle).ok()??.primary)
+        Some(self.index().ok()?.by_handle(handle).ok()??.bound()?.primary)
     }
 
     async fn binding_of(&self, handle: &Handle) -> Result<Binding, Problem> {
-        Ok(self.find(|index| index.by_handle(handle)).await?.ok_or(Code::UnknownHandle)?)
+        Ok(self
+            .find(|index| Ok(index.by_handle(handle)?.and_then(Holding::bound)))
+            .await?
+            .ok_or(Code::UnknownHandle)?)
     }
 
     /// What this key has.
@@ -99,10 +149,15 @@ impl Desk {
         &self,
         look: impl Fn(&Index) -> Result<Option<Binding>, damage::Error>,
     ) -> Result<Option<Binding>, Problem> {
-        let index = self.index()?;
-        if let Some(binding) = look(&index)? {
-            return Ok(Some(binding));
+        match look(&self.index()?)? {
+            Some(binding) => Ok(Some(binding)),
+            None => Ok(look(&self.caught_up().await?)?),
         }
+    }
+
+    /// The index with everything in it that is logged by now.
+    async fn caught_up(&self) -> Result<Index, Problem> {
+        let index = self.index()?;
         let caught_up = async {
             let last = self.last_logged().await.ok_or(Code::Unavailable)?;
             index.wait_for(last).await;
@@ -111,7 +166,7 @@ impl Desk {
         timeout(limits::SERVICE_DEADLINE, caught_up)
             .await
             .map_err(|_| Problem::from(Code::Unavailable))??;
-        Ok(look(&index)?)
+        Ok(index)
     }
 
     /// The log's last sequence, as its leader tells it after this call began. Callers share one question at a time: strangers who ask for names
@@ -137,4 +192,8 @@ impl Desk {
     fn record(&self, binding: &Binding) -> Result<Bytes, Problem> {
         encode(&Record::new(binding, &self.config.server, &self.config.sig_server_url))
     }
+}
+
+fn now() -> Timestamp {
+    OffsetDateTime::now_utc().into()
 }

@@ -7,7 +7,7 @@ use std::{
 
 use kez_proto::{
     Handle, Primary, ServerName,
-    registry::{Binding, Bindings},
+    registry::{Binding, Bindings, Holding},
 };
 use serde::{Deserialize, Serialize};
 use sled::{
@@ -38,10 +38,12 @@ struct Checkpoint {
 #[derive(Clone, Debug)]
 pub struct Index {
     db: sled::Db,
-    /// Handle → [`Binding`] as JSON.
+    /// Handle → [`Holding`] as JSON.
     handles: Tree,
     /// Key (32 bytes) → handle.
     primaries: Tree,
+    /// Key (32 bytes) → the handle that it gave to another key.
+    retired: Tree,
     /// The checkpoint and the genesis entry's server.
     meta: Tree,
     log: LogId,
@@ -56,8 +58,8 @@ impl Index {
     pub fn open(path: &Path, log: &Log) -> Result<Option<Self>, Error> {
         guard(|| {
             let db = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open()?;
-            let (handles, primaries, meta) =
-                (db.open_tree("handles")?, db.open_tree("primaries")?, db.open_tree("meta")?);
+            let (handles, primaries) = (db.open_tree("handles")?, db.open_tree("primaries")?);
+            let (retired, meta) = (db.open_tree("retired")?, db.open_tree("meta")?);
             let sequence = match meta.get(CHECKPOINT)? {
                 None if handles.is_empty() && primaries.is_empty() => 0,
                 None => return Ok(None),
@@ -74,6 +76,7 @@ impl Index {
                 db,
                 handles,
                 primaries,
+                retired,
                 meta,
                 log: log.id.clone(),
                 server: server.into(),
@@ -102,12 +105,13 @@ impl Index {
         let checkpoint = Checkpoint { log: self.log.clone(), sequence: last.sequence };
         let checkpoint = serde_json::to_vec(&checkpoint).map_err(damaged)?;
         guard(|| {
-            let trees = (&self.handles, &self.primaries, &self.meta);
-            let outcome = trees.transaction(|(handles, primaries, meta)| {
+            let trees = (&self.handles, &self.primaries, &self.retired, &self.meta);
+            let outcome = trees.transaction(|(handles, primaries, retired, meta)| {
                 let mut state = Writing {
                     server: server(meta.get(SERVER)?).map_err(Abort::Abort)?,
                     handles,
                     primaries,
+                    retired,
                     meta,
                 };
                 for entry in entries.iter().filter(|e| e.sequence > applied) {
@@ -178,22 +182,36 @@ impl Bindings for Index {
         self.server.get()
     }
 
-    fn by_handle(&self, handle: &Handle) -> Result<Option<Binding>, Error> {
-        self.read(|| self.handles.get(handle.as_str())?.map(|bytes| binding(&bytes)).transpose())
+    fn by_handle(&self, handle: &Handle) -> Result<Option<Holding>, Error> {
+        self.read(|| self.handles.get(handle.as_str())?.map(|bytes| holding(&bytes)).transpose())
     }
 
     fn by_primary(&self, primary: &Primary) -> Result<Option<Binding>, Error> {
         self.read(|| {
             let Some(handle) = self.primaries.get(primary.as_bytes())? else { return Ok(None) };
-            let bytes = self.handles.get(handle)?.ok_or_else(|| damaged("a key's handle has no binding"))?;
-            binding(&bytes).map(Some)
+            bound(self.handles.get(handle)?).map(Some)
         })
+    }
+
+    fn retired(&self, primary: &Primary) -> Result<Option<Handle>, Error> {
+        self.read(|| self.retired.get(primary.as_bytes())?.map(|bytes| handle(&bytes)).transpose())
     }
 }
 
-/// Reads a binding as it is stored.
-pub fn binding(bytes: &[u8]) -> Result<Binding, Error> {
+/// What has become of a handle, as it is stored.
+pub fn holding(bytes: &[u8]) -> Result<Holding, Error> {
     serde_json::from_slice(bytes).map_err(damaged)
+}
+
+/// The binding that a key's entry leads to.
+pub fn bound(bytes: Option<sled::IVec>) -> Result<Binding, Error> {
+    let holding = bytes.map(|bytes| holding(&bytes)).transpose()?;
+    holding.and_then(Holding::bound).ok_or_else(|| damaged("a key's handle has no binding"))
+}
+
+/// A handle as it is stored.
+pub fn handle(bytes: &[u8]) -> Result<Handle, Error> {
+    std::str::from_utf8(bytes).map_err(damaged)?.parse().map_err(damaged)
 }
 
 fn server(bytes: Option<sled::IVec>) -> Result<Option<ServerName>, Error> {
@@ -226,7 +244,7 @@ mod tests {
 
         let index = open(dir.path(), &log("e1", 5)).unwrap();
         assert_eq!((index.applied(), index.server().unwrap().as_str()), (5, "kez.lat"));
-        assert_eq!(index.by_handle(&alice.handle).unwrap().unwrap().primary, alice.primary());
+        assert_eq!(index.by_primary(&alice.primary()).unwrap().unwrap().handle, alice.handle);
         assert_eq!(index.by_primary(&bob.primary()).unwrap().unwrap().handle, bob.handle);
         assert!(index.by_primary(&Person::new(3, "alice").primary()).unwrap().is_none());
     }

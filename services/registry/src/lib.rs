@@ -26,7 +26,7 @@ mod log;
 mod testing;
 mod writing;
 
-pub use config::{Args, Config, DeploymentArgs};
+pub use config::{Args, Config, DEFAULT_SERVER, DeploymentArgs};
 
 use client::Clients;
 use desk::Desk;
@@ -117,6 +117,10 @@ async fn serve(nats: &Nats, desk: Desk) -> Result<Service, Failure> {
         Service::start(nats, "kez-registry", "binds handles to keys, and tells who has which").await?;
     let at = desk.clone();
     service.endpoint(subjects::REGISTRY_REGISTER, move |call| at.clone().register(call.payload)).await?;
+    let at = desk.clone();
+    service.endpoint(subjects::REGISTRY_REBIND, move |call| at.clone().rebind(call.payload)).await?;
+    let at = desk.clone();
+    service.endpoint(subjects::REGISTRY_RELEASE, move |call| at.clone().release(call.payload)).await?;
     let at = desk.clone();
     service.endpoint(subjects::REGISTRY_LOOKUP, move |call| at.clone().lookup(call.payload)).await?;
     service

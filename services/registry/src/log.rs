@@ -4,12 +4,8 @@ use std::{fmt::Display, time::Duration};
 
 use async_nats::{HeaderMap, Message, datetime::parse_rfc3339};
 use kez_kit::{Nats, jetstream::Refused, nats::header, retry::Attempt, service::encode};
-use kez_proto::{
-    Code, Problem, Timestamp, headers,
-    registry::{Entry, RULES},
-    subjects,
-};
-use serde_json::{json, value::RawValue};
+use kez_proto::{Code, Problem, Timestamp, headers, registry::Entry, subjects};
+use serde_json::json;
 
 use crate::writing::Logged;
 
@@ -18,15 +14,13 @@ const BATCH: usize = 128;
 /// A replica answers within milliseconds; one that doesn't is away, and the next request goes to another.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Appends a registration; its sequence once it is on disk. After `unavailable` it may still be there: it then counts, and a retry finds it.
-pub async fn append(nats: &Nats, envelope: &[u8]) -> Result<u64, Problem> {
-    let envelope: Box<RawValue> = serde_json::from_slice(envelope).map_err(|_| Code::MalformedJson)?;
-    let entry = encode(&Entry::Registration { rules: RULES, envelope })?;
-    match nats.append(subjects::REGISTRY_LOG, HeaderMap::new(), entry).await {
+/// Appends an entry; its sequence once it is on disk. After `unavailable` it may still be there: it then counts, and a retry finds it.
+pub async fn append(nats: &Nats, entry: &Entry) -> Result<u64, Problem> {
+    match nats.append(subjects::REGISTRY_LOG, HeaderMap::new(), encode(entry)?).await {
         Ok(ack) => Ok(ack.sequence),
         Err(Refused::Away(e)) => Err(e.into()),
         Err(Refused::By(error)) => {
-            tracing::warn!(%error, "JetStream refused a registration");
+            tracing::warn!(%error, "JetStream refused an entry of the log");
             Err(Code::Unavailable.into())
         }
     }

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use kez_proto::{
     Handle, Primary, ServerName, Timestamp,
-    registry::{self, Binding, Bindings, Effect},
+    registry::{self, Binding, Bindings, Effect, Holding},
 };
 use sled::transaction::{ConflictableTransactionError as Abort, TransactionalTree};
 
 use crate::{
     damage::{Error, damaged},
-    index::{SERVER, binding},
+    index::{self, SERVER},
 };
 
 /// An entry as the log holds it.
@@ -27,10 +27,12 @@ pub struct Logged {
 pub struct Writing<'a> {
     /// The genesis entry's server, once applied.
     pub server: Option<ServerName>,
-    /// Handle → [`Binding`] as JSON.
+    /// Handle → [`Holding`] as JSON.
     pub handles: &'a TransactionalTree,
     /// Key (32 bytes) → handle.
     pub primaries: &'a TransactionalTree,
+    /// Key (32 bytes) → the handle that it gave to another key.
+    pub retired: &'a TransactionalTree,
     /// [`SERVER`] and the checkpoint.
     pub meta: &'a TransactionalTree,
 }
@@ -45,14 +47,34 @@ impl Writing<'_> {
             }
             Effect::Bind(binding) => {
                 tracing::debug!(sequence = entry.sequence, handle = %binding.handle, "bound");
-                let bytes = serde_json::to_vec(&binding).map_err(|e| Abort::Abort(damaged(e)))?;
-                self.handles.insert(binding.handle.as_str(), bytes)?;
-                self.primaries.insert(binding.primary.as_bytes(), binding.handle.as_str())?;
+                self.bind(binding)?;
+            }
+            Effect::Rebind { from, to } => {
+                tracing::debug!(sequence = entry.sequence, handle = %to.handle, "bound to another key");
+                self.primaries.remove(from.as_bytes())?;
+                self.retired.insert(from.as_bytes(), to.handle.as_str())?;
+                self.bind(to)?;
+            }
+            Effect::Release(vacancy) => {
+                tracing::debug!(sequence = entry.sequence, handle = %vacancy.handle, "released");
+                self.primaries.remove(vacancy.primary.as_bytes())?;
+                self.hold(&vacancy.handle.clone(), Holding::Vacant(vacancy))?;
             }
             Effect::Nothing(code) => {
                 tracing::debug!(sequence = entry.sequence, %code, "an entry without effect")
             }
         }
+        Ok(())
+    }
+
+    fn bind(&mut self, binding: Binding) -> Result<(), Abort<Error>> {
+        self.primaries.insert(binding.primary.as_bytes(), binding.handle.as_str())?;
+        self.hold(&binding.handle.clone(), Holding::Bound(binding))
+    }
+
+    fn hold(&mut self, handle: &Handle, holding: Holding) -> Result<(), Abort<Error>> {
+        let bytes = serde_json::to_vec(&holding).map_err(|e| Abort::Abort(damaged(e)))?;
+        self.handles.insert(handle.as_str(), bytes)?;
         Ok(())
     }
 }
@@ -64,17 +86,18 @@ impl Bindings for Writing<'_> {
         self.server.as_ref()
     }
 
-    fn by_handle(&self, handle: &Handle) -> Result<Option<Binding>, Abort<Error>> {
+    fn by_handle(&self, handle: &Handle) -> Result<Option<Holding>, Abort<Error>> {
         let bytes = self.handles.get(handle.as_str())?;
-        bytes.map(|bytes| binding(&bytes)).transpose().map_err(Abort::Abort)
+        bytes.map(|bytes| index::holding(&bytes)).transpose().map_err(Abort::Abort)
     }
 
     fn by_primary(&self, primary: &Primary) -> Result<Option<Binding>, Abort<Error>> {
         let Some(handle) = self.primaries.get(primary.as_bytes())? else { return Ok(None) };
-        let bytes = self
-            .handles
-            .get(handle)?
-            .ok_or_else(|| Abort::Abort(damaged("a key's handle has no binding")))?;
-        binding(&bytes).map(Some).map_err(Abort::Abort)
+        index::bound(self.handles.get(handle)?).map(Some).map_err(Abort::Abort)
+    }
+
+    fn retired(&self, primary: &Primary) -> Result<Option<Handle>, Abort<Error>> {
+        let bytes = self.retired.get(primary.as_bytes())?;
+        bytes.map(|bytes| index::handle(&bytes)).transpose().map_err(Abort::Abort)
     }
 }

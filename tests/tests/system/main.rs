@@ -6,4 +6,5 @@ mod kez;
 mod limits;
 mod mail;
 mod nats;
+mod sigchain;
 mod stream;

@@ -3,12 +3,22 @@
 import { hex, utf8 } from './bytes.ts';
 import { canonical } from './canonical.ts';
 import type { Identity } from './identity.ts';
+import { type Signer, suiteOf } from './keys/key.ts';
+import { timestamp } from './timestamp.ts';
+import type { Key } from './wire.ts';
+
+/** An envelope as it is sent. */
+export interface Signed {
+  readonly kez: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly signature: { readonly alg: string; readonly key: Key; readonly sig: string };
+}
 
 /** A payload with the signature of `signer`, whose primary is written into it. */
-export function signed(tag: string, type: string, members: Record<string, unknown>, signer: Identity) {
+export function signed(tag: string, type: string, members: Record<string, unknown>, signer: Signer): Signed {
   const payload = { ...members, type, version: 1, primary: signer.primary };
   const sig = hex(signer.sign(utf8(canonical(payload))));
-  return { kez: tag, payload, signature: { alg: 'ed25519-sha512-jcs', key: signer.primary, sig } };
+  return { kez: tag, payload, signature: { alg: suiteOf(signer.primary).alg, key: signer.primary, sig } };
 }
 
 /** Binds `handle@server` to a key. */
@@ -27,9 +37,4 @@ export function sessionStart(server: string, sessionKey: string, seconds: number
     expires_at: timestamp(new Date(now + seconds * 1000)),
   };
   return signed('session', 'kez.chat.session', members, signer);
-}
-
-/** RFC 3339, UTC, whole seconds. */
-export function timestamp(time: Date): string {
-  return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }

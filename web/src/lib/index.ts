@@ -1,12 +1,19 @@
-// The client's library: keys, registration, sessions, and mail over NATS.
+// The client's library: keys, registration, sessions, mail over NATS, sealed messages, claims and identity logs.
 
 export { canonical } from './canonical.ts';
-export { registration, signed } from './envelope.ts';
+export * as chainExport from './chain/export.ts';
+export * from './chain/index.ts';
+export { registration, type Signed, signed } from './envelope.ts';
 export { KezError, type LocalCode } from './error.ts';
 export { register, server } from './http.ts';
 export { Identity } from './identity.ts';
+export * from './keys/index.ts';
 export * from './nats/index.ts';
+export * as proof from './proof/index.ts';
+export { Undecodable } from './proof/undecodable.ts';
 export { Refusal, type RefusalCode } from './refusal.ts';
 export * from './sealing/index.ts';
 export { Session } from './session.ts';
+export { timestamp } from './timestamp.ts';
+export { type Verified, verifyEnvelope } from './verify.ts';
 export type * from './wire.ts';

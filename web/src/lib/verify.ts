@@ -1,30 +1,39 @@
-// Reading what somebody signed: `kez_proto::envelope::verify`, for browsers.
+// Reading what somebody signed: `kez_proto::envelope::verify` and `kez_proto::identity::verify_envelope`, for browsers.
 
-import { ed25519 } from '@noble/curves/ed25519.js';
-import { fromHex, utf8 } from './bytes.ts';
+import { utf8 } from './bytes.ts';
 import { canonical } from './canonical.ts';
-import { publicKeyOf } from './identity.ts';
 import { parseStrict } from './json.ts';
+import { ED25519, NOSTR, type Suite, verifySignature } from './keys/key.ts';
 import { Refusal, type RefusalCode } from './refusal.ts';
-import type { Primary } from './wire.ts';
+import type { Key } from './wire.ts';
 
-type Members = Readonly<Record<string, unknown>>;
+export type Members = Readonly<Record<string, unknown>>;
 
 /** An envelope whose signature holds. */
 export interface Verified {
   /** With every member that was signed. */
   readonly payload: Members;
   /** Who signed. */
-  readonly primary: Primary;
+  readonly primary: Key;
 }
 
 /**
- * Parses and verifies an envelope that must have this tag, this payload `type` and version 1. The rest of the payload is the caller's matter.
+ * Parses and verifies an envelope of a chat handle, which must have this tag, this payload `type` and version 1, and be signed by Ed25519. The rest of the
+ * payload is the caller's matter. `verifyEnvelope` takes the other suites, too.
  *
  * Throws a `Refusal`, in this order: those of `parseStrict`, `malformed_json`, `wrong_tag`, `wrong_type`, `wrong_version`, `unsupported_alg`, `key_mismatch`,
  * `invalid_primary`, `bad_signature`.
  */
 export function verify(bytes: Uint8Array, tag: string, type: string): Verified {
+  return verifyBy([ED25519], bytes, tag, type);
+}
+
+/** Parses and verifies an envelope of any suite. What it throws, and in what order, is as of `verify`. */
+export function verifyEnvelope(bytes: Uint8Array, tag: string, type: string): Verified {
+  return verifyBy([ED25519, NOSTR], bytes, tag, type);
+}
+
+function verifyBy(suites: readonly Suite[], bytes: Uint8Array, tag: string, type: string): Verified {
   const envelope = members(parseStrict(bytes), ['kez', 'payload', 'signature']);
   const { alg, key, sig } = members(envelope.signature, ['alg', 'key', 'sig']);
   const texts = [envelope.kez, alg, key, sig].every((text) => typeof text === 'string');
@@ -33,27 +42,12 @@ export function verify(bytes: Uint8Array, tag: string, type: string): Verified {
   const payload = isObject(envelope.payload) ? envelope.payload : {};
   demand(payload.type === type, 'wrong_type');
   demand(payload.version === 1, 'wrong_version');
-  demand(alg === 'ed25519-sha512-jcs', 'unsupported_alg');
+  const suite = suites.find((suite) => suite.alg === alg);
+  demand(suite, 'unsupported_alg');
   demand(payload.primary === key, 'key_mismatch');
-  const primary = key as Primary;
-  const publicKey = strongKey(primary);
-  const signature = /^[0-9a-f]{128}$/.test(sig as string) && fromHex(sig as string);
-  // The default takes signatures and keys in second spellings.
-  const holds =
-    signature && ed25519.verify(signature, utf8(canonical(payload)), publicKey, { zip215: false });
-  demand(holds, 'bad_signature');
+  const primary = key as Key;
+  verifySignature(suite, primary, utf8(canonical(payload)), sig as string);
   return { payload, primary };
-}
-
-/** The bytes of a primary that is a canonical point and isn't weak. Throws `invalid_primary`. */
-export function strongKey(primary: Primary): Uint8Array {
-  try {
-    const bytes = publicKeyOf(primary);
-    if (!ed25519.Point.fromBytes(bytes, false).isSmallOrder()) return bytes;
-  } catch (cause) {
-    throw new Refusal('invalid_primary', { cause });
-  }
-  throw new Refusal('invalid_primary');
 }
 
 export function isObject(value: unknown): value is Members {
@@ -69,6 +63,6 @@ function members(value: unknown, names: string[]): Members {
   throw new Refusal('malformed_json');
 }
 
-function demand(condition: unknown, code: RefusalCode): asserts condition {
+export function demand(condition: unknown, code: RefusalCode): asserts condition {
   if (!condition) throw new Refusal(code);
 }

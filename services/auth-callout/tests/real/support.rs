@@ -87,7 +87,8 @@ impl People {
         let people = self.0.lock().unwrap();
         let (handle, (primary, registered_at)) = people.iter().find(|(h, (p, _))| wanted(h, p))?;
         let (handle, primary, registered_at) = (handle.clone(), *primary, *registered_at);
-        let binding = Binding { handle, primary, registered_at, digest: String::new() };
+        let binding =
+            Binding { handle, primary, registered_at, signed_at: registered_at, digest: String::new() };
         Some(Record::new(&binding, &server_name(), "http://localhost"))
     }
 }

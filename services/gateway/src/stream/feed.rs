@@ -19,7 +19,10 @@ use kez_proto::{
     subjects,
 };
 use serde_json::value::RawValue;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::{
     heads::Watch,
@@ -39,6 +42,7 @@ pub struct Feed {
     live: Subscriber,
     queue: Queue,
     watch: Watch,
+    owner: watch::Receiver<()>,
     cursor: u64,
     /// The highest sequence that was pushed while the feed waited for its reader, and not kept.
     missed: u64,
@@ -75,7 +79,8 @@ impl Feed {
         epoch: String,
     ) -> Self {
         let watch = gateway.streams.heads.watch(handle.clone());
-        Self { gateway, handle, auth, live, queue, watch, cursor, missed: 0, epoch }
+        let owner = gateway.streams.owners.watch(&handle);
+        Self { gateway, handle, auth, live, queue, watch, owner, cursor, missed: 0, epoch }
     }
 
     /// Feeds the queue until the reader goes, is too slow, or the process stops.
@@ -126,6 +131,10 @@ impl Feed {
                 head = self.watch.next() => if head > self.cursor {
                     tracing::debug!("a head check found a gap");
                     self.repair(head).await?;
+                },
+                // Reading takes a good credential; whoever lost the handle meanwhile is refused.
+                Ok(()) = self.owner.changed() => if let Some(page) = self.history().await? {
+                    self.deliver_history(page).await?;
                 },
                 () = self.queue.closed() => return Err(End::Gone),
                 () = sleep_until(old) => return Err(End::Return(fastrand::u64(0..1000))),

@@ -2,6 +2,7 @@
 
 mod feed;
 mod heads;
+mod owners;
 mod queue;
 
 use std::{sync::Arc, time::Duration};
@@ -15,7 +16,7 @@ use axum::{
     },
 };
 use futures_util::StreamExt;
-use kez_kit::{Life, Nats, task};
+use kez_kit::{Failure, Life, Nats, task};
 use kez_proto::{
     Code, Handle, Problem,
     auth::{Caller, Credential},
@@ -23,7 +24,7 @@ use kez_proto::{
     mail, sse, subjects,
 };
 
-use self::{feed::Feed, heads::Heads};
+use self::{feed::Feed, heads::Heads, owners::Owners};
 use crate::{
     Gateway, caller,
     handlers::{self, Name},
@@ -34,13 +35,15 @@ use crate::{
 /// What all streams of a gateway share.
 pub struct Streams {
     heads: Heads,
+    owners: Owners,
     life: Life,
     drain: Duration,
 }
 
 impl Streams {
-    pub fn start(nats: &Nats, life: &Life, drain: Duration) -> Self {
-        Self { heads: Heads::start(nats), life: life.clone(), drain }
+    pub async fn start(nats: &Nats, life: &Life, drain: Duration) -> Result<Self, Failure> {
+        let owners = Owners::follow(nats).await?;
+        Ok(Self { heads: Heads::start(nats), owners, life: life.clone(), drain })
     }
 }
 

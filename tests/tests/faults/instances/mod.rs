@@ -1,5 +1,6 @@
 //! Two of each service on one nats-server.
 
+mod chains;
 mod crossing;
 mod drain;
 mod kills;

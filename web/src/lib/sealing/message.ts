@@ -1,8 +1,9 @@
 // Writing a message and sealing it.
 
 import { base64url, hex, utf8 } from '../bytes.ts';
-import { signed, timestamp } from '../envelope.ts';
+import { signed } from '../envelope.ts';
 import type { Identity } from '../identity.ts';
+import { timestamp } from '../timestamp.ts';
 import type { Primary, Timestamp } from '../wire.ts';
 import { JSON_MAX, pad } from './padding.ts';
 import { sealTo } from './suite.ts';

@@ -5,6 +5,7 @@ import { fromBase64url, utf8 } from '../bytes.ts';
 import type { Identity } from '../identity.ts';
 import { parseStrict } from '../json.ts';
 import { Refusal } from '../refusal.ts';
+import { millis } from '../timestamp.ts';
 import { isObject, verify } from '../verify.ts';
 import type { Primary, Timestamp } from '../wire.ts';
 import { type Message, TAG, TYPE } from './message.ts';
@@ -95,12 +96,4 @@ function read(json: Uint8Array, me: Primary, createdAt: Timestamp): Message {
     sent_at: sent_at as Timestamp,
     body: typeof text === 'string' ? { text } : { other: body ?? null },
   };
-}
-
-/** Of `YYYY-MM-DDThh:mm:ssZ` alone; `Date` takes many other forms, and days that there aren't. */
-function millis(text: unknown): number | undefined {
-  if (typeof text !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text)) return undefined;
-  const time = new Date(text);
-  const real = !Number.isNaN(time.getTime()) && time.toISOString() === text.replace('Z', '.000Z');
-  return real ? time.getTime() : undefined;
 }

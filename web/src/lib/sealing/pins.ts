@@ -1,6 +1,7 @@
 // Keys pinned on first use: a server that names another key for a known handle could read what is written to it.
 
-import { isObject, strongKey } from '../verify.ts';
+import { strongKey } from '../keys/ed25519.ts';
+import { isObject } from '../verify.ts';
 import type { Handle, Primary, ServerName } from '../wire.ts';
 
 /** A handle's key may be used: it is new and pinned now, the pinned one, or, as was proven, the successor of `from`, and pinned now. */

@@ -5,7 +5,7 @@ import { AEAD_ChaCha20Poly1305, KDF_HKDF_SHA256, KEM_DHKEM_X25519_HKDF_SHA256 } 
 import { CipherSuite, type KEMFactory, type Key } from 'hpke';
 import { utf8 } from '../bytes.ts';
 import type { Identity } from '../identity.ts';
-import { strongKey } from '../verify.ts';
+import { strongKey } from '../keys/ed25519.ts';
 import type { Primary } from '../wire.ts';
 
 const INFO = utf8('kez-chat/v2');

@@ -254,6 +254,7 @@ fn next(args: &InitArgs, listeners: &Listeners, keys: &Keys, files: &[(PathBuf, 
         nkey(Role::Registry)
     ));
     lines.push(format!("  kez-fanout{replicas} {}", nkey(Role::Fanout)));
+    lines.push(format!("  kez-sigchain{replicas} {}", nkey(Role::Sigchain)));
     let direct = match listeners.direct() {
         none if none.is_empty() => String::new(),
         some => format!(" --nats-direct {some}"),
