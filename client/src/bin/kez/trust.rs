@@ -36,7 +36,13 @@ pub async fn trust(
     let pinned = context.home.pins()?.get(handle, server);
     let proven = match pinned {
         Some(pinned) if pinned != named && told.is_none() => {
-            context.insist(client.base_url(), || is_successor(client, &pinned, &named)).await?
+            let checked = context.insist(client.base_url(), || is_successor(client, &pinned, &named)).await;
+            checked.map_err(|error| Failure::Refused {
+                message: format!(
+                    "{address} has another key now, {named}, and nobody can say whether they changed it. Nothing was sent: {error}"
+                ),
+                code: error.code(),
+            })?
         }
         _ => false,
     };

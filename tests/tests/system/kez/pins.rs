@@ -2,9 +2,13 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use kez_client::Identity;
+use ed25519_dalek::SigningKey;
+use kez_client::{Identity, key_file};
 use kez_proto::Primary;
-use kez_tests::Deployment;
+use kez_tests::{
+    Deployment,
+    writer::{Writer, add, fresh_key},
+};
 use serde_json::{Value, json};
 
 use super::{User, nats::flag};
@@ -20,7 +24,7 @@ fn pin(user: &User, key: Primary) {
 
 #[tokio::test]
 async fn a_changed_key_is_refused_until_the_person_vouches_for_it() {
-    let deployment = Deployment::start(1).await;
+    let mut deployment = Deployment::start(1).await;
     let url = deployment.url(0);
     let alice = User::registered("alice", url).await;
     let bob = User::registered("bobby", url).await;
@@ -32,6 +36,9 @@ async fn a_changed_key_is_refused_until_the_person_vouches_for_it() {
 
     // To the client it is the same whether the server names another key now or another one was known before.
     pin(&alice, other);
+    let why = alice.fails(&["send", "bobby", "two"]).await;
+    assert!(why.contains("nobody can say whether they changed it. Nothing was sent"), "{why}");
+    deployment.add_sigchain().await;
     for to in [&["bobby"][..], &[&flag(&deployment.nats.url()), "bobby"]] {
         let why = alice.fails(&[&["send"], to, &["two"]].concat()).await;
         for words in [&other.to_string(), "Nothing was sent", &format!("kez send --key {key} bobby@kez.test")]
@@ -74,4 +81,60 @@ async fn a_name_that_is_somebody_elses_now_is_no_place_for_notes() {
     alice.must(&["identity", "new"]).await;
     let why = alice.fails(&["send", "alice", "a note"]).await;
     assert!(why.contains("alice@kez.test isn't yours any more"), "{why}");
+}
+
+/// The user goes on under another key, as their identity log says from then on.
+async fn rotate(user: &User) {
+    let (file, old_keys) = (user.home().join("identity.key"), user.home().join("old-keys"));
+    let seed = data_encoding::HEXLOWER.decode(fs::read(&file).unwrap().trim_ascii()).unwrap();
+    let mut writer = Writer { key: SigningKey::from_bytes(&seed.try_into().unwrap()), chain: None };
+    writer.append(&user.url, &add("github:bobby")).await;
+    let next = fresh_key();
+    writer.append_signed(&user.url, &writer.rotation(&next)).await;
+    fs::create_dir(&old_keys).unwrap();
+    fs::rename(&file, old_keys.join("1.key")).unwrap();
+    key_file::create(&file, &Identity::from_seed(&next.to_bytes())).unwrap();
+}
+
+#[tokio::test]
+async fn a_change_that_the_identity_log_proves_is_taken() {
+    let mut deployment = Deployment::start(1).await;
+    deployment.add_sigchain().await;
+    let url = deployment.url(0);
+    let nats = flag(&deployment.nats.url());
+    let alice = User::registered("alice", url).await;
+    let bob = User::registered("bobby", url).await;
+    let carol = User::registered("carol", url).await;
+    for user in [&alice, &carol] {
+        user.must(&["send", "bobby", "to the old key"]).await;
+    }
+    let old = bob.primary();
+    rotate(&bob).await;
+    let new = bob.primary();
+    assert_ne!(new, old);
+
+    // Who reads first: the name is sure, and the pinned key stays until the reader writes.
+    bob.must(&["send", "carol", "from the new key"]).await;
+    let shown = carol.must(&["inbox"]).await;
+    assert!(shown.trim_end().ends_with("] bobby@kez.test: from the new key"), "{shown}");
+    assert_eq!(pins(&carol), json!({"bobby@kez.test": old}));
+
+    for (user, to) in [(&alice, &["bobby"][..]), (&carol, &[&nats, "bobby"])] {
+        let sent = user.run(&[&["send"], to, &["to the new key"]].concat()).await;
+        assert_eq!(sent.status, Some(0), "{}", sent.stderr);
+        let told = "bobby@kez.test has another key now, as their identity log proves";
+        assert!(sent.stderr.contains(told), "{}", sent.stderr);
+        assert_eq!(pins(user), json!({"bobby@kez.test": new}));
+    }
+    let shown = bob.must(&["inbox"]).await;
+    for line in ["to the old key", "to the new key"] {
+        assert_eq!(shown.lines().filter(|shown| shown.ends_with(line)).count(), 2, "{shown}");
+    }
+
+    // The way back is no way, nor is a key that the log doesn't name.
+    for other in [Identity::generate().unwrap().primary(), alice.primary()] {
+        pin(&alice, other);
+        let why = alice.fails(&["send", "bobby", "to nobody"]).await;
+        assert!(why.contains("Nothing was sent"), "{why}");
+    }
 }
