@@ -122,6 +122,12 @@ fn signed(payload: &Value) -> Value {
     serde_json::to_value(Identity::from_seed(&ALICE).sign_envelope("message", payload).unwrap()).unwrap()
 }
 
+/// Signed by Bob.
+fn by_bob(payload: &Value) -> String {
+    let signed = Identity::from_seed(&BOB).sign_envelope("message", payload).unwrap();
+    serde_json::to_string(&signed).unwrap()
+}
+
 fn golden() -> Value {
     // Long enough that its JSON has this many bytes.
     let filled = |bytes: usize| {
@@ -156,6 +162,7 @@ fn golden() -> Value {
         ("stored ten minutes later", "2026-05-25T03:10:00Z", json!({})),
         ("stored ten minutes earlier", "2026-05-25T02:50:00Z", json!({})),
         ("to oneself", SENT, json!({ "to": Identity::from_seed(&ALICE).primary() })),
+        ("the sender's own copy", SENT, json!({ "to": Identity::from_seed(&CAROL).primary() })),
     ];
     let messages = cases.into_iter().enumerate().map(|(n, (name, created_at, members))| {
         let to = if members.get("to").is_some() { ALICE } else { BOB };
@@ -167,7 +174,7 @@ fn golden() -> Value {
         let body = &payload["body"];
         json!({
             "name": name, "sender": HEXLOWER.encode(&ALICE), "recipient": HEXLOWER.encode(&to), "ikm": HEXLOWER.encode(&[ikm; 32]),
-            "created_at": created_at, "id": payload["id"], "sent_at": SENT, "body": body, "text": body["text"].as_str(),
+            "to": payload["to"], "created_at": created_at, "id": payload["id"], "sent_at": SENT, "body": body, "text": body["text"].as_str(),
             "json": json, "envelope": envelope,
         })
     });
@@ -391,6 +398,11 @@ fn invalid() -> Value {
             signed(&with(json!({ "to": Identity::from_seed(&CAROL).primary() }))).to_string(),
         ),
         ("wrong_recipient", "to nobody", signed(&without("to")).to_string()),
+        (
+            "wrong_recipient",
+            "by the reader, to no key",
+            by_bob(&with(json!({ "primary": Identity::from_seed(&BOB).primary(), "to": "ed25519:00" }))),
+        ),
         (
             "wrong_recipient",
             "to another, at a wrong time: the recipient is checked first",

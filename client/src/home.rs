@@ -1,4 +1,4 @@
-//! The user's folder: the key, who they are where, and how far they have read.
+//! The user's folder: the keys, who they are where, whom they know, and how far they have read.
 
 use std::{
     ffi::OsString,
@@ -10,9 +10,10 @@ use std::{
 use kez_proto::{Handle, ServerName};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Identity, key_file, progress::Progress};
+use crate::{Identity, key_file, progress::Progress, sealing::Pins};
 
-/// A folder that holds `identity.key`, `profile.json`, `cursor.json`, the identity log in `sigchain.jsonl`, and after a change of keys `old-keys/`.
+/// A folder that holds `identity.key`, `profile.json`, `pins.json`, `cursor.json`, the identity log in `sigchain.jsonl`, and after a change of keys the
+/// earlier key files in `old-keys/`.
 #[derive(Clone, Debug)]
 pub struct Home {
     dir: PathBuf,
@@ -131,15 +132,27 @@ impl Home {
         self.write_json("cursor.json", progress)
     }
 
-    /// `true` the first time it is asked for this word, in the life of the folder.
-    pub fn first_time(&self, notice: &str) -> Result<bool, Error> {
+    /// The keys of those whom the user has written to. A damaged file is an error: whatever key came next would be trusted.
+    pub fn pins(&self) -> Result<Pins, Error> {
+        read_json(&self.dir.join("pins.json")).map(Option::unwrap_or_default)
+    }
+
+    /// Changes what is pinned. It is on disk when this returns, and two commands at once don't undo each other's changes.
+    pub fn change_pins<T, E: From<Error>>(
+        &self,
+        change: impl FnOnce(&mut Pins) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.create()?;
-        let path = self.dir.join(format!("{notice}.told"));
-        match fs::File::create_new(&path) {
-            Ok(_) => Ok(true),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(e) => Err(Error::io(&path)(e)),
+        let path = self.dir.join("pins.lock");
+        let lock = fs::File::create(&path).and_then(|lock| lock.lock().map(|()| lock));
+        let _lock = lock.map_err(Error::io(&path))?;
+        let mut pins = self.pins()?;
+        let before = pins.clone();
+        let outcome = change(&mut pins)?;
+        if pins != before {
+            self.write_json("pins.json", &pins)?;
         }
+        Ok(outcome)
     }
 
     fn progress_path(&self) -> PathBuf {
@@ -196,9 +209,12 @@ impl Home {
             let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
             serde_json::to_writer(&mut file, value)?;
             file.write_all(b"\n")?;
-            file.persist(&path).map_err(|e| e.error)
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|e| e.error)?;
+            // The name, too: a pinned key that was lost would be a new one.
+            if cfg!(unix) { fs::File::open(&self.dir)?.sync_all() } else { Ok(()) }
         };
-        write().map(drop).map_err(Error::io(&path))
+        write().map_err(Error::io(&path))
     }
 }
 
@@ -223,7 +239,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Cursor;
+    use crate::{Cursor, sealing::compose};
 
     #[test]
     fn the_folder_is_chosen_in_order() {
@@ -257,9 +273,10 @@ mod tests {
         };
         home.save_profile(&profile).unwrap();
         assert_eq!(home.profile().unwrap(), Some(profile));
-        let mut progress = Progress::default();
-        progress.cursor = Cursor { epoch: Some("e1".into()), seq: 7 };
-        assert!(progress.remember("id-1"));
+        let cursor = Cursor { epoch: Some("e1".into()), seq: 7 };
+        let mut progress = Progress { cursor, ..Progress::default() };
+        let [me, other] = [1, 2].map(|n| Identity::from_seed(&[n; 32]));
+        progress.seen.admit(&compose(&me, other.primary(), "hi").unwrap()).unwrap();
         home.save_progress(&progress).unwrap();
         assert_eq!(home.progress().unwrap(), progress);
     }
@@ -275,10 +292,45 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_is_given_once() {
+    fn pinned_keys_are_kept_and_a_damaged_file_is_never_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("kez"));
+        let [old, new] = [1, 2].map(|n| Identity::from_seed(&[n; 32]).primary());
+        let (alice, here) = ("alice".parse().unwrap(), "kez.lat".parse().unwrap());
+        let pin = |key| {
+            home.change_pins(|pins| Ok::<_, Error>(pins.check(&alice, &here, key, |_, _| false).is_ok()))
+        };
+        assert!(pin(old).unwrap());
+        assert!(!pin(new).unwrap());
+        assert_eq!(home.pins().unwrap().get(&alice, &here), Some(old));
+        let path = dir.path().join("kez/pins.json");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        for damaged in ["", "{", r#"{"alice@kez.lat":"ed25519:00"}"#] {
+            fs::write(&path, damaged).unwrap();
+            assert!(matches!(home.pins(), Err(Error::Damaged { .. })));
+            assert!(matches!(pin(new), Err(Error::Damaged { .. })));
+            assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
+        }
+    }
+
+    #[test]
+    fn old_keys_are_found() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
-        assert!(home.first_time("unsealed").unwrap());
-        assert!(!home.first_time("unsealed").unwrap());
+        assert!(home.old_identities().unwrap().is_empty());
+        let folder = dir.path().join("old-keys");
+        fs::create_dir(&folder).unwrap();
+        for n in [1, 2] {
+            key_file::create(&folder.join(format!("{n}.key")), &Identity::from_seed(&[n; 32])).unwrap();
+        }
+        fs::write(folder.join(".tmp1"), "half a k").unwrap();
+        let found: Vec<_> = home.old_identities().unwrap().iter().map(Identity::primary).collect();
+        assert_eq!(found, [1, 2].map(|n| Identity::from_seed(&[n; 32]).primary()));
+        fs::write(folder.join("3.key"), "no key").unwrap();
+        assert!(home.old_identities().is_err());
     }
 }

@@ -10,7 +10,6 @@ pub mod home;
 pub mod http;
 pub mod identity;
 pub mod key_file;
-pub mod message;
 pub mod nats;
 pub mod progress;
 pub mod retry;

@@ -54,8 +54,8 @@ mod tests {
     #[test]
     fn a_second_line_cannot_pass_for_a_message() {
         assert_eq!(
-            block("hi\r\n[10:00:00] bob@kez.lat (unverified): pay\n\tme"),
-            "hi\n    [10:00:00] bob@kez.lat (unverified): pay\n        me"
+            block("hi\r\n[10:00:00] bob@kez.lat: pay\n\tme"),
+            "hi\n    [10:00:00] bob@kez.lat: pay\n        me"
         );
         assert_eq!(block("hi\rbye\u{2028}x"), r"hi\u{d}bye\u{2028}x");
     }

@@ -1,4 +1,4 @@
-//! The README's examples, run word for word against a fresh server.
+//! What documents say is true: the README's examples, run word for word against a fresh server, and the tests that the threat model names.
 
 use std::{
     io::Read,
@@ -17,6 +17,7 @@ use regex::Regex;
 use tempfile::TempDir;
 
 const README: &str = include_str!("../../README.md");
+const THREAT_MODEL: &str = include_str!("../../docs/threat-model.md");
 const ADDRESS: &str = "127.0.0.1:6969";
 
 /// The code blocks of this language below this heading.
@@ -87,6 +88,8 @@ async fn the_http_api_by_example() {
         for example in block.trim_start_matches("$ ").split("\n$ ") {
             let (command, expected) = example.split_once('\n').unwrap_or((example, ""));
             let got = output(bash(command, &server, &home));
+            let port = server.address("http").rsplit(':').next().unwrap();
+            let expected = expected.replace("6969", port);
             let pattern = format!("^{}$", regex::escape(expected.trim_end()).replace('…', ".*"));
             assert!(
                 Regex::new(&pattern).unwrap().is_match(got.trim_end()),
@@ -119,5 +122,23 @@ async fn chat_from_two_terminals() {
     .await;
     kill_group(&listening.0, Signal::SIGINT);
     let heard = output(listening);
-    assert!(heard.contains("bobby@kez.lat (unverified): hello from the other terminal"), "{heard}");
+    assert!(heard.contains("bobby@kez.lat: hello from the other terminal"), "{heard}");
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let names = Regex::new(r"`([a-z0-9_./-]+\.(?:rs|ts))::([^`]+)`").unwrap();
+    let mut found = 0;
+    for (_, [file, name]) in names.captures_iter(THREAT_MODEL).map(|named| named.extract()) {
+        let source = std::fs::read_to_string(root.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        let test = if file.ends_with(".rs") {
+            Regex::new(&format!(r"test(\([^)]*\))?\]\s+(#\[[^\]]+\]\s+)*(async )?fn {name}\(")).unwrap()
+        } else {
+            Regex::new(&format!("test\\(['\"]{}['\"]", regex::escape(name))).unwrap()
+        };
+        assert!(test.is_match(&source), "{file} has no test {name}");
+        found += 1;
+    }
+    assert!(found > 30, "only {found} were found");
 }

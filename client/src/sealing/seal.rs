@@ -42,8 +42,17 @@ pub fn compose(sender: &Identity, to: Primary, body: impl Into<Body>) -> Result<
 /// A retry sends these very bytes again, for the server knows them by that. Once `sent_at` is older than
 /// [`SENT_SKEW_SECS`](kez_proto::limits::SENT_SKEW_SECS) no reader would take them: then the sender sets it anew and seals again, with the same id.
 pub fn seal(sender: &Identity, message: &Message) -> Result<Box<RawValue>, SealError> {
-    let sealed = suite::seal(&message.to, &plaintext(sender, message)?, &mut UnwrapErr(SysRng))
-        .map_err(SealError::Key)?;
+    seal_for(&message.to, sender, message)
+}
+
+/// Seals the same statement for its sender, whose other devices find it in their own inbox.
+pub fn seal_copy(sender: &Identity, message: &Message) -> Result<Box<RawValue>, SealError> {
+    seal_for(&sender.primary(), sender, message)
+}
+
+fn seal_for(reader: &Primary, sender: &Identity, message: &Message) -> Result<Box<RawValue>, SealError> {
+    let sealed =
+        suite::seal(reader, &plaintext(sender, message)?, &mut UnwrapErr(SysRng)).map_err(SealError::Key)?;
     Ok(envelope(&sealed))
 }
 

@@ -35,22 +35,29 @@ impl Seen {
     /// More than an inbox holds ([`INBOX_MESSAGES`](kez_proto::limits::INBOX_MESSAGES)): reading a full one from its beginning forgets nothing of it.
     pub const CAPACITY: usize = 16_384;
 
-    /// Takes a message that wasn't taken before. Errors: `already_seen`, `beyond_memory`.
+    /// Whether a message would be taken. Errors: `already_seen`, `beyond_memory`.
+    pub fn check(&self, message: &Message) -> Result<(), Refusal> {
+        if self.times.contains_key(&key(message)) {
+            return Err(Refusal::AlreadySeen);
+        }
+        let forgotten = self.floor.is_some_and(|floor| message.sent_at.unix() <= floor);
+        if forgotten { Err(Refusal::BeyondMemory) } else { Ok(()) }
+    }
+
+    /// Takes a message that wasn't taken before. Errors: those of [`Seen::check`].
     pub fn admit(&mut self, message: &Message) -> Result<(), Refusal> {
+        let outcome = self.check(message);
         let (key, sent_at) = (key(message), message.sent_at.unix());
-        if let Some(known) = self.times.get(&key).copied() {
+        match (outcome, self.times.get(&key).copied()) {
+            (Ok(()), _) => self.insert(sent_at, key),
             // Sealed anew later: what is remembered must last as long as the newest copy could be shown.
-            if sent_at > known {
+            (Err(Refusal::AlreadySeen), Some(known)) if sent_at > known => {
                 self.by_age.remove(&(known, key));
                 self.insert(sent_at, key);
             }
-            return Err(Refusal::AlreadySeen);
+            _ => {}
         }
-        if self.floor.is_some_and(|floor| sent_at <= floor) {
-            return Err(Refusal::BeyondMemory);
-        }
-        self.insert(sent_at, key);
-        Ok(())
+        outcome
     }
 
     fn insert(&mut self, sent_at: i64, key: Key) {
@@ -113,7 +120,10 @@ mod tests {
     #[test]
     fn once_for_each_sender() {
         let mut seen = Seen::default();
+        assert_eq!(seen.check(&message(1, 7, 100)), Ok(()));
+        assert_eq!(seen, Seen::default(), "asking changes nothing");
         assert_eq!(seen.admit(&message(1, 7, 100)), Ok(()));
+        assert_eq!(seen.check(&message(1, 7, 900)), Err(Refusal::AlreadySeen));
         assert_eq!(seen.admit(&message(1, 7, 100)), Err(Refusal::AlreadySeen));
         assert_eq!(seen.admit(&message(1, 7, 900)), Err(Refusal::AlreadySeen), "sealed anew");
         assert_eq!(seen.admit(&message(2, 7, 100)), Ok(()), "another's message of the same id");

@@ -18,7 +18,7 @@ use kez_proto::{
 };
 use serde_json::Value;
 
-use super::{Opener, SealError, Seen, compose, seal, seal::envelope, seal::plaintext, suite};
+use super::{Opener, SealError, Seen, compose, seal, seal::envelope, seal::plaintext, seal_copy, suite};
 use crate::{Identity, identity::SignError};
 
 /// Gives these bytes to whoever draws as many.
@@ -109,7 +109,7 @@ fn golden_messages_are_sealed_and_opened() {
         let message = Message {
             id: text(vector, "id").parse().unwrap(),
             primary: sender.primary(),
-            to: recipient.primary(),
+            to: text(vector, "to").parse().unwrap(),
             sent_at: text(vector, "sent_at").parse().unwrap(),
             body: serde_json::from_value(vector["body"].clone()).unwrap(),
         };
@@ -123,7 +123,8 @@ fn golden_messages_are_sealed_and_opened() {
         // What a later version adds can be read but not written.
         if !name.contains("later version") {
             let mut rng = Fixed(hex(vector, "ikm").try_into().unwrap());
-            let sealed = suite::seal(&message.to, &plaintext(&sender, &message).unwrap(), &mut rng).unwrap();
+            let sealed =
+                suite::seal(&recipient.primary(), &plaintext(&sender, &message).unwrap(), &mut rng).unwrap();
             let vector: Value = serde_json::from_str(text(vector, "envelope")).unwrap();
             let ours: Value = serde_json::from_str(envelope(&sealed).get()).unwrap();
             assert_eq!(ours, vector, "{name}");
@@ -213,4 +214,42 @@ fn each_sealing_is_another_and_in_ones_own_name_alone() {
     let id = MessageId([0xab; 16]);
     assert_eq!(id.to_string().parse(), Ok(id));
     assert_eq!(format!("{:?}", Opener::new(&bob)), format!("Opener({})", bob.primary()));
+}
+
+#[test]
+fn ones_own_copy_tells_to_whom_and_is_ones_own_alone() {
+    let [alice, bob, carol] = [1, 2, 3].map(|n| Identity::from_seed(&[n; 32]));
+    let message = compose(&alice, bob.primary(), "hi").unwrap();
+    let copy = seal_copy(&alice, &message).unwrap();
+    let mut seen = Seen::default();
+    assert_eq!(Opener::new(&alice).read(copy.get(), message.sent_at, &mut seen), Ok(message.clone()));
+    assert_eq!(Opener::new(&bob).open(copy.get(), message.sent_at), Err(Refusal::NotOpened));
+    // Whoever has the statement may seal it for its sender again: it is still what she wrote, and once.
+    let again =
+        suite::seal(&alice.primary(), &plaintext(&alice, &message).unwrap(), &mut Fixed([7; 32])).unwrap();
+    let again = Opener::new(&alice).read(envelope(&again).get(), message.sent_at, &mut seen);
+    assert_eq!(again, Err(Refusal::AlreadySeen));
+    let passed_on =
+        suite::seal(&carol.primary(), &plaintext(&alice, &message).unwrap(), &mut Fixed([7; 32])).unwrap();
+    let passed_on = Opener::new(&carol).open(envelope(&passed_on).get(), message.sent_at);
+    assert_eq!(passed_on, Err(Refusal::WrongRecipient));
+    assert_eq!(seal_copy(&bob, &message).unwrap_err(), SealError::Sign(SignError::OtherPrimary));
+}
+
+#[test]
+fn mail_of_an_earlier_key_stays_readable() {
+    let [alice, old, older, new] = [1, 2, 3, 4].map(|n| Identity::from_seed(&[n; 32]));
+    let opener = Opener::with_earlier(&new, &[old, older]);
+    for n in [2, 3, 4] {
+        let to = Identity::from_seed(&[n; 32]).primary();
+        let message = compose(&alice, to, "hi").unwrap();
+        let sealed = seal(&alice, &message).unwrap();
+        assert_eq!(opener.open(sealed.get(), message.sent_at), Ok(message));
+        assert!(opener.is_own(&to));
+    }
+    let message = compose(&alice, alice.primary(), "hi").unwrap();
+    let sealed = seal(&alice, &message).unwrap();
+    assert_eq!(opener.open(sealed.get(), message.sent_at), Err(Refusal::NotOpened));
+    assert!(!opener.is_own(&alice.primary()));
+    assert_eq!(opener.open("{}", message.sent_at), Err(Refusal::MalformedEnvelope));
 }

@@ -13,7 +13,7 @@ pub struct Message {
     pub id: MessageId,
     /// The sender, who signs.
     pub primary: Primary,
-    /// The recipient: within the signature, so that they can't pass it on as if it had been written to another.
+    /// The recipient: within the signature, so that they can't pass it on as if it had been written to another. In a sender's own copy, too, whom they wrote to.
     pub to: Primary,
     /// When it was sent.
     pub sent_at: Timestamp,
@@ -59,17 +59,17 @@ impl Message {
         Payload { kind: TYPE, version: 1, id, primary, to, sent_at, body }
     }
 
-    /// What a reader checks of the JSON that was inside, in this order: the signature (errors of [`envelope::verify`]), `wrong_recipient`,
-    /// `invalid_timestamp`, `stale_timestamp`, `invalid_id`. The last check, that it wasn't seen before, needs a memory.
+    /// What a reader checks of the JSON that was inside, in this order: the signature (errors of [`envelope::verify`]), `wrong_recipient` (it is neither to
+    /// nor by the reader), `invalid_timestamp`, `stale_timestamp`, `invalid_id`. The last check, that it wasn't seen before, needs a memory.
     ///
     /// `created_at` is when the server stored it. Mail may wait for weeks, so the reader's own clock says nothing; and a server that lies about the time
     /// meets the reader's memory.
     pub fn read(json: &[u8], reader: &Primary, created_at: Timestamp) -> Result<Self, Refusal> {
         let verified = envelope::verify(json, TAG, TYPE).map_err(Refusal::Statement)?;
         let (primary, mut payload) = (verified.primary, verified.payload);
-        if payload["to"] != reader.to_string() {
-            return Err(Refusal::WrongRecipient);
-        }
+        let to: Option<Primary> = payload["to"].as_str().and_then(|text| text.parse().ok());
+        // By the reader, it is their own copy: whoever sealed it, they wrote it, and to whom it says.
+        let to = to.filter(|to| to == reader || primary == *reader).ok_or(Refusal::WrongRecipient)?;
         let sent_at = payload["sent_at"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
         let sent_at = sent_at.ok_or(Refusal::Statement(Code::InvalidTimestamp))?;
         if (created_at.unix() - sent_at.unix()).abs() > SENT_SKEW_SECS {
@@ -78,6 +78,6 @@ impl Message {
         let id = payload["id"].as_str().ok_or(Refusal::InvalidId)?.parse()?;
         // Any JSON is a body: what isn't a text is of another kind.
         let body = serde_json::from_value(payload["body"].take()).unwrap_or(Body::Other(Value::Null));
-        Ok(Self { id, primary, to: *reader, sent_at, body })
+        Ok(Self { id, primary, to, sent_at, body })
     }
 }

@@ -4,8 +4,10 @@
 //! HPKE (RFC 9180) in base mode with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and ChaCha20-Poly1305, to the X25519 form of the recipient's primary;
 //! [`INFO`] is its `info`, the recipient's primary as text its `aad`.
 //!
-//! A reader checks in this order, and each failure is a [`Refusal`]: the envelope decodes, it opens, the padding is right, the signature holds, `to` is the
-//! reader, `sent_at` is near the time at which the server stored it, the id is well formed and wasn't seen before.
+//! A reader checks in this order, and each failure is a [`Refusal`]: the envelope decodes, it opens, the padding is right, the signature holds, `to` or the
+//! signer is the reader, `sent_at` is near the time at which the server stored it, the id is well formed and wasn't seen before.
+//!
+//! A sender's own copy is the very same statement, sealed to the sender: their other devices read in it what was said, and to whom.
 
 mod envelope;
 mod id;

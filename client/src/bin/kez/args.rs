@@ -3,7 +3,7 @@
 use std::{path::PathBuf, str::FromStr};
 
 use clap::{Parser, Subcommand};
-use kez_proto::{Code, Handle};
+use kez_proto::{Code, Handle, Primary};
 
 use crate::commands::{
     claim::ClaimCommand, identity::IdentityCommand, nats::NatsCommand, sigchain::SigchainCommand,
@@ -64,11 +64,13 @@ pub enum Command {
     Whoami,
     /// Leave somebody a message
     #[command(
-        after_help = "Over NATS the server knows who sends, whatever the message says; over HTTP it doesn't.\n\nExamples:\n  kez send bob see you at eight\n  kez send bob@chat.example.org hello\n  kez send bob -- --this begins with dashes\n  kez send bob < letter.txt\n  kez send --nats bob hello\n  kez send --nats=wss://chat.example.org:8443 bob hello"
+        after_help = "The text is sealed to the recipient's key: only they can read it, and only they learn who wrote it. That key is remembered at the first message. If the server names another one later, nothing is sent, unless the person's identity log proves the change or you name the new key with --key.\n\nA copy for your other devices, sealed to your own key, follows into your own inbox. If only that fails, the message has been sent: that is a warning, and the exit status is 0. The server can guess from the copy who sent the message; over NATS it knows in any case.\n\nExamples:\n  kez send bob see you at eight\n  kez send bob@chat.example.org hello\n  kez send bob -- --this begins with dashes\n  kez send bob < letter.txt\n  kez send --nats bob hello\n  kez send --nats=wss://chat.example.org:8443 bob hello"
     )]
     Send {
         #[command(flatten)]
         nats: NatsFlags,
+        #[command(flatten)]
+        options: Box<SendOptions>,
         /// bob, or bob@server
         to: Address,
         /// The text; - or nothing to read it from stdin
@@ -76,7 +78,7 @@ pub enum Command {
     },
     /// Print messages as they come, beginning where you stopped
     #[command(
-        after_help = "Times are UTC. \"(unverified)\" means that nobody checked who sent the message.\nEach message is printed once, over restarts too; state changes go to stderr.\n\nExamples:\n  kez listen\n  kez listen --nats                                    over NATS, where the server says that it is\n  kez listen --nats=nats://127.0.0.1:4222              over TCP; tls:// where that is encrypted\n  kez listen --nats=wss://chat.example.org:8443        over a WebSocket, as browsers do\n  kez listen --nats=tls://a.example.org,tls://b.example.org   any server of a cluster"
+        after_help = "Times are UTC. Each message was signed by the key of the name that it begins with; whoever has no name here is shown by the key's first digits. \"you to bob\" is a copy of what you sent. What fails a check is shown with the reason. Each message is printed once, over restarts too; state changes go to stderr.\n\nExamples:\n  kez listen\n  kez listen --nats                                    over NATS, where the server says that it is\n  kez listen --nats=nats://127.0.0.1:4222              over TCP; tls:// where that is encrypted\n  kez listen --nats=wss://chat.example.org:8443        over a WebSocket, as browsers do\n  kez listen --nats=tls://a.example.org,tls://b.example.org   any server of a cluster"
     )]
     Listen {
         #[command(flatten)]
@@ -84,7 +86,7 @@ pub enum Command {
     },
     /// Print the messages that are stored at the server
     #[command(
-        after_help = "Reading changes nothing: listen still goes on where it stopped.\n\nExamples:\n  kez inbox\n  kez inbox --since 120 --limit 10"
+        after_help = "Reading changes nothing: listen still goes on where it stopped. A message that is stored twice is shown once, as far as both are listed, and named as read before the second time.\n\nExamples:\n  kez inbox\n  kez inbox --since 120 --limit 10"
     )]
     Inbox {
         /// Print so many, at most
@@ -169,6 +171,16 @@ pub struct NatsFlags {
     pub nats_ca: Option<PathBuf>,
 }
 
+#[derive(clap::Args)]
+pub struct SendOptions {
+    /// The recipient's key, as they told you: takes the place of the remembered one; nothing is sent to any other
+    #[arg(long, value_name = "ed25519:HEX", value_parser = primary)]
+    pub key: Option<Primary>,
+    /// Leave no copy in your own inbox
+    #[arg(long)]
+    pub no_copy: bool,
+}
+
 /// `bob` or `bob@server`.
 #[derive(Clone)]
 pub struct Address {
@@ -195,6 +207,10 @@ fn handle(s: &str) -> Result<Handle, String> {
     s.parse().map_err(|code: Code| code.detail().to_owned())
 }
 
+fn primary(s: &str) -> Result<Primary, String> {
+    s.parse().map_err(|code: Code| code.detail().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -209,7 +225,7 @@ mod tests {
     #[test]
     fn an_address_of_nats_never_eats_the_recipient() {
         let parse = |line: &str| match Args::try_parse_from(line.split(' ')).unwrap().command {
-            Command::Send { nats, to, text } => (nats.nats, to.handle.to_string(), text.join(" ")),
+            Command::Send { nats, to, text, .. } => (nats.nats, to.handle.to_string(), text.join(" ")),
             _ => panic!("{line}"),
         };
         let hello = |nats| (nats, "bob".to_owned(), "hello".to_owned());

@@ -7,6 +7,7 @@ use kez_client::{
     home::Profile,
     nats::{Authority, Credential, Nats, address},
     retry,
+    sealing::Opener,
 };
 use kez_proto::server::ServerInfo;
 
@@ -66,6 +67,11 @@ impl Context {
         }
         let client = self.client(Some(&profile))?;
         Ok(Member { identity, profile, client })
+    }
+
+    /// Opens this member's mail, under the keys that they had before, too.
+    pub fn opener(&self, member: &Member) -> Result<Opener, Failure> {
+        Ok(Opener::with_earlier(&member.identity, &self.home.old_identities()?))
     }
 
     /// NATS as this member: at the address that was given, else where the server that `ask` asks says that it is. Without TLS only where the user

@@ -2,7 +2,10 @@
 
 use std::{fmt::Display, io};
 
-use kez_client::{Error, home};
+use kez_client::{
+    Error, home,
+    sealing::{KeyChanged, SealError},
+};
 use kez_proto::Code;
 
 /// A command's bad end, with its exit status.
@@ -14,6 +17,8 @@ pub enum Failure {
     Refused { message: String, code: Option<Code> },
     /// What was to be verified isn't good (exit status 1); `name` is for programs, in the place of a code.
     Verdict { name: &'static str, message: String },
+    /// Somebody's key isn't the known one (exit status 1).
+    KeyChanged(Box<KeyChanged>),
     /// Nobody reads our output any more, as with `kez inbox | head -1`: no failure (exit status 0).
     NoReader,
 }
@@ -61,6 +66,19 @@ impl From<home::Error> for Failure {
             home::Error::NoIdentity(_) => Self::refused(format!("{error}; make one with: kez identity new")),
             _ => Self::refused(error),
         }
+    }
+}
+
+impl From<Box<KeyChanged>> for Failure {
+    fn from(changed: Box<KeyChanged>) -> Self {
+        Self::KeyChanged(changed)
+    }
+}
+
+impl From<SealError> for Failure {
+    fn from(error: SealError) -> Self {
+        let code = matches!(error, SealError::TooLarge { .. }).then_some(Code::TooLarge);
+        Self::Refused { message: error.to_string(), code }
     }
 }
 

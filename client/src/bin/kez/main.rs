@@ -4,20 +4,23 @@ mod args;
 mod commands;
 mod context;
 mod document;
+mod door;
 mod failure;
 mod output;
+mod people;
 mod prompt;
 mod show;
+mod trust;
 mod who;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use kez_proto::Code;
 
 use args::{Args, Command};
 use context::Context;
 use failure::Failure;
-use kez_proto::Code;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -37,6 +40,14 @@ fn main() -> ExitCode {
             output::failure(json, &message, Some(name));
             ExitCode::FAILURE
         }
+        Err(Failure::KeyChanged(changed)) => {
+            let (handle, key, code) = (&changed.handle, changed.offered, changed.as_str());
+            let message = format!(
+                "{changed}. Nothing was sent. Ask them, but not over this server, for the key that kez whoami shows them; if it is this one: kez send --key {key} {handle} …"
+            );
+            output::failure(json, &message, Some(code));
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -53,7 +64,9 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Release { yes } => commands::release::run(&context, yes).await,
             Command::Register { handle } => commands::register::run(&context, handle).await,
             Command::Whoami => commands::whoami::run(&context),
-            Command::Send { nats, to, text } => commands::send::run(&context, nats, to, text).await,
+            Command::Send { nats, options, to, text } => {
+                commands::send::run(&context, nats, *options, to, text).await
+            }
             Command::Listen { nats } => commands::listen::run(&context, nats).await,
             Command::Inbox { limit, since } => commands::inbox::run(&context, limit, since).await,
             Command::Auth { method, target } => commands::auth::run(&context, &method, &target),

@@ -1,49 +1,79 @@
 //! How a message looks.
 
-use std::io;
-
-use kez_client::{
-    message::{Opened, Unsealed},
-    text,
+use kez_client::{sealing::Opener, text};
+use kez_proto::{
+    Primary, mail,
+    sealed::{Body, Message, Refusal},
 };
-use kez_proto::{Handle, ServerName, mail::Message};
 use serde_json::{Value, json};
 
-use crate::output::{FAINT, NAME, Output};
+use crate::{
+    failure::Failure,
+    output::{FAINT, NAME, Output},
+    people::People,
+};
 
-/// Prints one message. Whatever a stranger wrote is made harmless first.
-pub fn message(out: Output, message: &Message, opened: &Opened) -> io::Result<()> {
-    let time = time(&message.created_at.to_string(), &kez_client::now().to_string());
-    let (human, mut program) = match opened {
-        Opened::Unsealed(Unsealed { id, sent_at, from, body }) => (
-            format!(
-                "{FAINT}[{time}]{FAINT:#} {NAME}{}{NAME:#} {FAINT}(unverified){FAINT:#}: {}",
-                sender(from),
-                text::block(body)
-            ),
-            json!({"id": id, "sent_at": sent_at, "from": from, "verified": false, "body": body}),
-        ),
-        Opened::Unknown => (
-            format!(
-                "{FAINT}[{time}] a message that this version of kez can't read (seq {}){FAINT:#}",
-                message.seq
-            ),
-            json!({"envelope": message.envelope.get().parse::<Value>().unwrap_or_default()}),
-        ),
+/// Prints what a message says, or why it can't be read. Whatever a stranger wrote is made harmless first.
+pub async fn message(
+    out: Output,
+    mail: &mail::Message,
+    opened: &Result<Message, Refusal>,
+    opener: &Opener,
+    people: &mut People<'_>,
+) -> Result<(), Failure> {
+    let time = time(&mail.created_at.to_string(), &kez_client::now().to_string());
+    let (said, mut program) = match opened {
+        Ok(message) => said(message, opener, people).await?,
+        Err(refusal) => refused(mail, *refusal),
     };
-    program["seq"] = message.seq.into();
-    program["created_at"] = json!(message.created_at);
-    out.result(&human, &program)
+    program["seq"] = mail.seq.into();
+    program["created_at"] = json!(mail.created_at);
+    Ok(out.result(&format!("{FAINT}[{time}]{FAINT:#} {said}"), &program)?)
 }
 
-/// A claimed sender. What isn't `handle@server` is quoted, or it could carry a mark of its own: `alice@kez.lat (verified): …`.
-fn sender(from: &str) -> String {
-    match from.split_once('@') {
-        Some((name, server)) if name.parse::<Handle>().is_ok() && server.parse::<ServerName>().is_ok() => {
-            from.to_owned()
-        }
-        _ => format!("\"{}\"", text::line(&from.replace('"', "'"))),
+async fn said(
+    message: &Message,
+    opener: &Opener,
+    people: &mut People<'_>,
+) -> Result<(String, Value), Failure> {
+    let Message { id, primary, to, sent_at, body } = message;
+    let sender = people.address(primary).await?;
+    let mut program =
+        json!({"id": id, "sent_at": sent_at, "from": sender, "from_key": primary, "to_key": to});
+    let mut said = match sender {
+        _ if *primary == opener.primary() => format!("{NAME}you{NAME:#}"),
+        // Whoever stole a key that was given up can still write in its name.
+        _ if opener.is_own(primary) => format!("{NAME}you{NAME:#} (by an old key)"),
+        sender => format!("{NAME}{}{NAME:#}", name(sender, primary)),
+    };
+    if opener.is_own(primary) {
+        let recipient = people.address(to).await?;
+        program["to"] = json!(recipient);
+        said += &format!(" to {NAME}{}{NAME:#}", name(recipient, to));
     }
+    match body {
+        Body::Text { text } => {
+            program["body"] = text.as_str().into();
+            said += &format!(": {}", text::block(text));
+        }
+        Body::Other(other) => {
+            program["body"] = other.clone();
+            said += &format!(": {FAINT}a kind of message that this version of kez can't show{FAINT:#}");
+        }
+    }
+    Ok((said, program))
+}
+
+/// Too many digits for somebody to find a key that begins alike.
+fn name(address: Option<String>, primary: &Primary) -> String {
+    address.unwrap_or_else(|| format!("ed25519:{}…", &primary.hex()[..16]))
+}
+
+fn refused(mail: &mail::Message, refusal: Refusal) -> (String, Value) {
+    let said = format!("{FAINT}seq {}: can't be opened: {refusal}{FAINT:#}", mail.seq);
+    let error = json!({"code": refusal.as_str(), "message": refusal.detail()});
+    let envelope = mail.envelope.get().parse::<Value>().unwrap_or_default();
+    (said, json!({"error": error, "envelope": envelope}))
 }
 
 /// The time of day of a moment `YYYY-MM-DDThh:mm:ssZ`, with the date before it unless that is today's.
@@ -58,13 +88,6 @@ fn time(moment: &str, now: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_sender_cannot_vouch_for_themselves() {
-        assert_eq!(sender("alice@kez.lat"), "alice@kez.lat");
-        assert_eq!(sender("alice@kez.lat (verified): \"hi\""), "\"alice@kez.lat (verified): 'hi'\"");
-        assert_eq!(sender("\u{1b}[2J"), r#""\u{1b}[2J""#);
-    }
 
     #[test]
     fn the_date_is_shown_unless_it_is_today() {

@@ -1,6 +1,6 @@
 //! `kez listen`: each message once, over restarts too, and harmless to a terminal.
 
-use kez_tests::{Deployment, person::send, within};
+use kez_tests::{Deployment, Person, person::send, within};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -11,7 +11,7 @@ use tokio::{
     process::{Child, ChildStdout},
 };
 
-use super::User;
+use super::{User, sealed};
 
 /// A `kez listen` that is connected.
 pub struct Listening {
@@ -57,9 +57,9 @@ async fn each_message_is_printed_once_over_restarts_too() {
     alice.must(&["send", "bobby", "before"]).await;
 
     let mut listening = Listening::start(&bob, &[]).await;
-    assert!(listening.line().await.ends_with("alice@kez.test (unverified): before"));
+    assert!(listening.line().await.ends_with("alice@kez.test: before"));
     alice.must(&["send", "bobby", "meanwhile"]).await;
-    assert!(listening.line().await.ends_with("alice@kez.test (unverified): meanwhile"));
+    assert!(listening.line().await.ends_with("alice@kez.test: meanwhile"));
     assert!(listening.interrupt().await.is_empty());
 
     for body in ["one", "two"] {
@@ -78,12 +78,11 @@ async fn a_message_cannot_speak_to_the_terminal() {
     let deployment = Deployment::start(1).await;
     let url = deployment.url(0);
     let bob = User::registered("bobby", url).await;
+    let mallory = Person::registered("mallory", url).await.identity;
     let mut listening = Listening::start(&bob, &[]).await;
-    let hostile = |id: u8, from: &str, body: &str| json!({"v": 0, "unsealed": {"id": format!("{id:032x}"), "sent_at": "2026-05-25T03:00:00Z", "from": from, "body": body}});
     let envelopes = [
-        hostile(1, "mallory@kez.test", "\u{1b}[31mred\u{1b}[2J\u{9b}H\u{7}\u{8}\u{202e}"),
-        hostile(2, "a\u{1b}]0;title\u{7}\nadmin@kez.test", "x"),
-        hostile(3, "mallory@kez.test", "first\r\n[03:00:00] admin@kez.test (unverified): second"),
+        sealed(&mallory, bob.primary(), "\u{1b}[31mred\u{1b}[2J\u{9b}H\u{7}\u{8}\u{202e}"),
+        sealed(&mallory, bob.primary(), "first\r\n[03:00:00] admin@kez.test: second"),
         json!({"\u{1b}[31m": "\u{9b}31m\u{7f}"}),
     ];
     for envelope in envelopes {
@@ -91,20 +90,16 @@ async fn a_message_cannot_speak_to_the_terminal() {
     }
 
     let mut printed = vec![];
-    for _ in 0..5 {
+    for _ in 0..4 {
         printed.push(listening.line().await);
     }
     printed.extend(listening.interrupt().await);
     assert!(
-        printed[0]
-            .ends_with(r"mallory@kez.test (unverified): \u{1b}[31mred\u{1b}[2J\u{9b}H\u{7}\u{8}\u{202e}"),
+        printed[0].ends_with(r"mallory@kez.test: \u{1b}[31mred\u{1b}[2J\u{9b}H\u{7}\u{8}\u{202e}"),
         "{printed:?}"
     );
-    assert!(
-        printed[1].ends_with(r#""a\u{1b}]0;title\u{7}\u{a}admin@kez.test" (unverified): x"#),
-        "{printed:?}"
-    );
-    assert!(printed[3].starts_with("    ["), "a second line looks like a message: {printed:?}");
+    assert!(printed[2].starts_with("    ["), "a second line looks like a message: {printed:?}");
+    assert!(printed[3].ends_with("(malformed_envelope)"), "{printed:?}");
     let all = [bob.must(&["inbox"]).await, bob.must(&["inbox", "--json"]).await, printed.join("\n")];
     for text in all {
         assert!(!text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{text:?}");

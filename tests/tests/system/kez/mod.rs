@@ -7,13 +7,20 @@ mod lossy;
 mod nats;
 mod nats_library;
 mod operator;
+mod pins;
 mod refusals;
 mod rotation;
+mod sealing;
 mod sigchain;
 mod tls;
 
 use std::{path::PathBuf, process::Stdio};
 
+use kez_client::{
+    Home, Identity,
+    sealing::{compose, seal},
+};
+use kez_proto::Primary;
 use kez_tests::{Deployment, process::binary, within};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -55,6 +62,11 @@ impl User {
     /// Where the key and all that is remembered is.
     fn home(&self) -> PathBuf {
         self.folder.path().join("kez")
+    }
+
+    /// Their key.
+    fn primary(&self) -> Primary {
+        Home::at(self.home()).identity().unwrap().primary()
     }
 
     /// `kez` with these arguments, about to start; it learns of the server by a flag and remembers it.
@@ -109,4 +121,10 @@ impl User {
         assert_eq!(ended.stdout, "");
         ended.stderr
     }
+}
+
+/// The envelope of a message that was sealed as it must be.
+fn sealed(from: &Identity, to: Primary, text: &str) -> Value {
+    let envelope = seal(from, &compose(from, to, text).unwrap()).unwrap();
+    serde_json::from_str(envelope.get()).unwrap()
 }

@@ -1,6 +1,14 @@
 // Sealed messages: sealing to a recipient's primary, opening, and what a reader remembers. Nothing here knows a server.
 
-export { type Body, compose, type Message as SealedMessage, type Sealed, seal, TooLarge } from './message.ts';
+export {
+  type Body,
+  compose,
+  type Message as SealedMessage,
+  type Sealed,
+  seal,
+  sealCopy,
+  TooLarge,
+} from './message.ts';
 export { Opener } from './opener.ts';
 export { KeyChanged, type Pinned, Pins } from './pins.ts';
 export { Seen } from './seen.ts';

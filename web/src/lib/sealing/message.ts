@@ -20,7 +20,9 @@ export interface Message {
   readonly id: string;
   /** The sender, who signs. */
   readonly primary: Primary;
-  /** The recipient: within the signature, so that they can't pass it on as if it had been written to another. */
+  /**
+   * The recipient: within the signature, so that they can't pass it on as if it had been written to another. In a sender's own copy, too, whom they wrote to.
+   */
   readonly to: Primary;
   readonly sent_at: Timestamp;
   readonly body: Body;
@@ -63,8 +65,17 @@ export function compose(sender: Identity, to: Primary, body: string | Body): Mes
  *
  * Throws `TooLarge`, a `Refusal` of `invalid_primary` for a recipient who is none, a `TypeError` for a message in another's name.
  */
-export async function seal(sender: Identity, message: Message): Promise<Sealed> {
-  const { enc, ct } = await sealTo(message.to, plaintext(sender, message));
+export function seal(sender: Identity, message: Message): Promise<Sealed> {
+  return sealFor(message.to, sender, message);
+}
+
+/** Seals the same statement for its sender, whose other devices find it in their own inbox. */
+export function sealCopy(sender: Identity, message: Message): Promise<Sealed> {
+  return sealFor(sender.primary, sender, message);
+}
+
+async function sealFor(reader: Primary, sender: Identity, message: Message): Promise<Sealed> {
+  const { enc, ct } = await sealTo(reader, plaintext(sender, message));
   return { v: 2, enc: base64url(enc), ct: base64url(ct) };
 }
 

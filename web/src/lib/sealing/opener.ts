@@ -11,7 +11,7 @@ import type { Primary, Timestamp } from '../wire.ts';
 import { type Message, TAG, TYPE } from './message.ts';
 import { unpad } from './padding.ts';
 import type { Seen } from './seen.ts';
-import { type Box, openFor, secretKey } from './suite.ts';
+import { type Box, openFor, secretKey, x25519Of } from './suite.ts';
 
 /**
  * How far `sent_at` may be from the time at which the server stored the message, either way, in milliseconds: as long as the server knows duplicates. Mail may
@@ -69,11 +69,20 @@ function decode(text: unknown): Box {
   return { enc, ct };
 }
 
+function isPrimary(text: unknown): text is Primary {
+  try {
+    return x25519Of(text as Primary).length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** What a reader checks of the JSON that was inside, in this order. */
 function read(json: Uint8Array, me: Primary, createdAt: Timestamp): Message {
   const { payload, primary } = verify(json, TAG, TYPE);
   const { to, sent_at, id, body } = payload;
-  if (to !== me) throw new Refusal('wrong_recipient');
+  // By the reader, it is their own copy: whoever sealed it, they wrote it, and to whom it says.
+  if (!isPrimary(to) || (to !== me && primary !== me)) throw new Refusal('wrong_recipient');
   const [sent, stored] = [millis(sent_at), millis(createdAt)];
   if (sent === undefined) throw new Refusal('invalid_timestamp');
   if (stored === undefined) throw new TypeError(`${createdAt} isn't a time of the server`);
@@ -83,7 +92,7 @@ function read(json: Uint8Array, me: Primary, createdAt: Timestamp): Message {
   return {
     id,
     primary,
-    to: me,
+    to,
     sent_at: sent_at as Timestamp,
     body: typeof text === 'string' ? { text } : { other: body ?? null },
   };

@@ -4,11 +4,12 @@ import { expect, test } from 'vitest';
 import { base64url, fromBase64url, fromHex, hex, utf8 } from '../bytes.ts';
 import { signed } from '../envelope.ts';
 import { Identity } from '../identity.ts';
-import { compose, type Message, seal, TooLarge } from './message.ts';
+import { compose, type Message, plaintext, seal, sealCopy, TooLarge } from './message.ts';
 import { Opener } from './opener.ts';
 import { JSON_MAX, pad, paddedLength, unpad } from './padding.ts';
 import { KeyChanged, Pins } from './pins.ts';
 import { Seen } from './seen.ts';
+import { sealTo } from './suite.ts';
 
 const [alice, bob] = [Identity.generate(), Identity.generate()];
 const refused = (code: string) => expect.objectContaining({ code });
@@ -66,6 +67,24 @@ test('each sealing is another, and in one’s own name alone', async () => {
   await expect(seal(bob, message)).rejects.toThrow(TypeError);
   const weak = `ed25519:01${'0'.repeat(62)}`;
   await expect(seal(alice, { ...message, to: weak })).rejects.toEqual(refused('invalid_primary'));
+});
+
+test("one's own copy tells to whom, and is one's own alone", async () => {
+  const message = compose(alice, bob.primary, 'hi');
+  const copy = await sealCopy(alice, message);
+  const seen = new Seen();
+  expect(await new Opener(alice).read(copy, message.sent_at, seen)).toEqual(message);
+  await expect(new Opener(bob).open(copy, message.sent_at)).rejects.toEqual(refused('not_opened'));
+  // Whoever has the statement may seal it for its sender again: it is still what she wrote, and once.
+  const passedOn = async (to: Identity) => {
+    const { enc, ct } = await sealTo(to.primary, plaintext(alice, message));
+    return { v: 2, enc: base64url(enc), ct: base64url(ct) };
+  };
+  const again = new Opener(alice).read(await passedOn(alice), message.sent_at, seen);
+  await expect(again).rejects.toEqual(refused('already_seen'));
+  const carol = Identity.generate();
+  const foreign = new Opener(carol).open(await passedOn(carol), message.sent_at);
+  await expect(foreign).rejects.toEqual(refused('wrong_recipient'));
 });
 
 test('padding has one form', () => {

@@ -54,7 +54,7 @@ test('golden messages are sealed and opened', async () => {
     const message: Message = {
       id: vector.id,
       primary: sender.primary,
-      to: recipient.primary,
+      to: vector.to,
       sent_at: vector.sent_at,
       body,
     };

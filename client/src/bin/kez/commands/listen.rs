@@ -3,22 +3,27 @@
 use std::{future::Future, time::Duration};
 
 use futures_util::{Stream, StreamExt};
-use kez_client::{Cursor, Error, Event, message, message::Opened, nats, progress::Progress, retry};
-use kez_proto::mail::Message;
+use kez_client::{Cursor, Error, Event, nats, progress::Progress, retry, sealing::Opener};
+use kez_proto::{mail::Message, sealed::Refusal};
 use tokio::time::{Instant, sleep_until};
 
-use crate::{args::NatsFlags, context::Context, failure::Failure, show};
+use crate::{args::NatsFlags, context::Context, door::Door, failure::Failure, people::People, show};
 
 /// Messages that come within this time are noted on disk together.
 const BATCH: Duration = Duration::from_millis(200);
 
 pub async fn run(context: &Context, nats: NatsFlags) -> Result<(), Failure> {
     let member = context.member()?;
+    let opener = context.opener(&member)?;
     let progress = context.home.progress()?;
     let (address, cursor) = (member.profile.address(), progress.cursor.clone());
     let mut stop = std::pin::pin!(stop_signal());
-    let events = match nats.nats {
-        None => kez_client::listen(member.client, member.identity, member.profile.handle, cursor).boxed(),
+    let (events, door) = match nats.nats {
+        None => {
+            let (client, handle) = (member.client.clone(), member.profile.handle.clone());
+            let events = kez_client::listen(client.clone(), member.identity.clone(), handle, cursor).boxed();
+            (events, Door::Http(client))
+        }
         Some(_) => {
             let ask = || {
                 retry::until_answered(
@@ -28,11 +33,15 @@ pub async fn run(context: &Context, nats: NatsFlags) -> Result<(), Failure> {
             };
             tokio::select! {
                 () = &mut stop => return Ok(()),
-                found = context.nats(&member, nats, ask) => nats::listen(found?, cursor).boxed(),
+                found = context.nats(&member, nats, ask) => {
+                    let nats = found?;
+                    (nats::listen(nats.clone(), cursor).boxed(), Door::nats(nats))
+                }
             }
         }
     };
-    let mut reader = Reader { context, address, progress, unsaved: None };
+    let people = People::new(&context.home, &member.profile, &member.client, door);
+    let mut reader = Reader { context, address, opener, people, progress, again: false, unsaved: None };
     let outcome = reader.read(events, stop).await;
     reader.save()?;
     outcome
@@ -45,7 +54,11 @@ fn tell(context: &Context, reason: &str, retry_in: Duration) {
 struct Reader<'a> {
     context: &'a Context,
     address: String,
+    opener: Opener,
+    people: People<'a>,
     progress: Progress,
+    /// It was sent back: what was shown before comes again, until the first message that wasn't.
+    again: bool,
     /// When to write `progress` down, if it has changed.
     unsaved: Option<Instant>,
 }
@@ -63,20 +76,20 @@ impl Reader<'_> {
                 () = &mut stop => return Ok(()),
                 () = sleep_until(due), if self.unsaved.is_some() => self.save()?,
                 event = events.next() => match event {
-                    Some(event) => self.take(event?)?,
+                    Some(event) => self.take(event?).await?,
                     None => return Ok(()),
                 },
             }
         }
     }
 
-    fn take(&mut self, event: Event) -> Result<(), Failure> {
+    async fn take(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Connected { epoch, seq } => {
                 self.context.out.status(&format!("connected as {}", self.address));
                 self.move_to(epoch, seq);
             }
-            Event::Message(message) => self.show(&message)?,
+            Event::Message(message) => self.show(&message).await?,
             Event::Resync { epoch, seq, .. } => {
                 self.context
                     .out
@@ -89,25 +102,26 @@ impl Reader<'_> {
     }
 
     /// Prints first and notes then: a message that couldn't be printed comes again.
-    fn show(&mut self, message: &Message) -> Result<(), Failure> {
-        let opened = message::open(&message.envelope);
-        let id = match &opened {
-            Opened::Unsealed(unsealed) => Some(unsealed.id.as_str()),
-            Opened::Unknown => None,
-        };
-        if !id.is_some_and(|id| self.progress.has_shown(id)) {
-            show::message(self.context.out, message, &opened)?;
+    async fn show(&mut self, mail: &Message) -> Result<(), Failure> {
+        let opened = self.opener.open(mail.envelope.get(), mail.created_at);
+        let opened = opened.and_then(|message| self.progress.seen.check(&message).map(|()| message));
+        if !(self.again && opened == Err(Refusal::AlreadySeen)) {
+            show::message(self.context.out, mail, &opened, &self.opener, &mut self.people).await?;
         }
-        if let Some(id) = id {
-            self.progress.remember(id);
+        if let Ok(message) = &opened {
+            self.again = false;
+            // Just checked.
+            let _ = self.progress.seen.admit(message);
         }
-        self.progress.cursor.seq = message.seq;
+        self.progress.cursor.seq = mail.seq;
         self.changed();
         Ok(())
     }
 
     fn move_to(&mut self, epoch: String, seq: u64) {
         let cursor = Cursor { epoch: Some(epoch), seq };
+        let now = &self.progress.cursor;
+        self.again |= now.epoch.is_some() && (cursor.epoch != now.epoch || cursor.seq < now.seq);
         if cursor != self.progress.cursor {
             self.progress.cursor = cursor;
             self.changed();

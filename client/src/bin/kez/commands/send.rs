@@ -2,17 +2,32 @@
 
 use std::io::{self, IsTerminal, Read};
 
-use kez_client::message::Unsealed;
-use kez_proto::limits::ENVELOPE_BYTES;
-use serde_json::json;
+use kez_client::{
+    Error,
+    sealing::{compose, seal, seal_copy},
+};
+use kez_proto::{
+    Code, Handle, Timestamp,
+    limits::{SEALED_JSON_BYTES, SENT_SKEW_SECS},
+    mail::Sent,
+};
+use serde_json::{json, value::RawValue};
 
 use crate::{
-    args::{Address, NatsFlags},
-    context::Context,
+    args::{Address, NatsFlags, SendOptions},
+    context::{Context, Member},
+    door::Door,
     failure::Failure,
+    trust::trust,
 };
 
-pub async fn run(context: &Context, nats: NatsFlags, to: Address, words: Vec<String>) -> Result<(), Failure> {
+pub async fn run(
+    context: &Context,
+    nats: NatsFlags,
+    options: SendOptions,
+    to: Address,
+    words: Vec<String>,
+) -> Result<(), Failure> {
     let member = context.member()?;
     let (own, handle) = (&member.profile.server, to.handle);
     if let Some(other) = to.server.filter(|server| !own.is(server)) {
@@ -20,27 +35,60 @@ pub async fn run(context: &Context, nats: NatsFlags, to: Address, words: Vec<Str
             "your server {own} delivers to its own handles only, not to {other}"
         )));
     }
-    let body = text(words)?;
-    if context.home.first_time("unsealed")? {
-        context.out.status("Note: messages are not sealed yet. The server, and whoever runs it, can read them. (This is said once.)");
-    }
-    // Built once: each try carries the very same bytes, so that the server stores the message once.
-    let message = Unsealed::new(member.profile.address(), body)?;
-    let envelope = message.to_envelope().map_err(Failure::refused)?;
-    let client = &member.client;
-    let sent = match nats.nats {
-        None => context.insist(client.base_url(), || client.send(&handle, &envelope)).await?,
-        Some(_) => {
-            let ask = || context.insist(client.base_url(), || client.server());
-            let nats = context.nats(&member, nats, ask).await?;
-            let send = async || nats.connect().await?.send(&handle, &envelope).await;
-            context.insist(nats.url(), send).await?
-        }
-    };
+    let text = text(words)?;
+    let door = door(context, &member, nats).await?;
+    let key = context.insist(door.url(), || door.lookup(&handle)).await?.primary;
     let address = format!("{handle}@{own}");
-    let program = json!({"to": address, "id": message.id, "seq": sent.seq, "created_at": sent.created_at, "duplicate": sent.duplicate});
+    trust(context, &member, &handle, key, options.key).await?;
+
+    // Sealed once: each try carries the very same bytes, so that the server stores the message once.
+    let message = compose(&member.identity, key, text.as_str())?;
+    let envelope = seal(&member.identity, &message)?;
+    let keeps = !options.no_copy && handle != member.profile.handle;
+    let copy = keeps.then(|| seal_copy(&member.identity, &message)).transpose()?;
+    let sent = leave(context, &door, &handle, &envelope).await?;
+    check_clock(message.sent_at, sent.created_at)?;
+    let mut program = json!({"to": address, "key": key, "id": message.id, "seq": sent.seq, "created_at": sent.created_at, "duplicate": sent.duplicate});
+    if let Some(copy) = copy {
+        match leave(context, &door, &member.profile.handle, &copy).await {
+            Ok(kept) => program["copy"] = json!({"seq": kept.seq}),
+            // The message is on its way: sending it again would be a second one.
+            Err(error) => {
+                context.out.status(&format!(
+                    "Warning: the message was sent, but your other devices won't show it: no copy could be left in your own inbox: {error}"
+                ));
+                program["copy"] =
+                    json!({"error": {"code": error.code().map(Code::as_str), "message": error.to_string()}});
+            }
+        }
+    }
     context.out.result(&format!("sent to {address}, seq {}", sent.seq), &program)?;
     Ok(())
+}
+
+async fn door(context: &Context, member: &Member, nats: NatsFlags) -> Result<Door, Failure> {
+    let client = &member.client;
+    if nats.nats.is_none() {
+        return Ok(Door::Http(client.clone()));
+    }
+    let ask = || context.insist(client.base_url(), || client.server());
+    Ok(Door::nats(context.nats(member, nats, ask).await?))
+}
+
+async fn leave(context: &Context, door: &Door, to: &Handle, envelope: &RawValue) -> Result<Sent, Error> {
+    context.insist(door.url(), || door.send(to, envelope)).await
+}
+
+/// A clock that is so far off writes messages that no reader takes.
+fn check_clock(sent_at: Timestamp, created_at: Timestamp) -> Result<(), Failure> {
+    let apart = (created_at.unix() - sent_at.unix()).abs();
+    if apart <= SENT_SKEW_SECS {
+        return Ok(());
+    }
+    let message = format!(
+        "the message was stored, but its reader won't take it: the clocks of this computer and of the server are {apart} s apart; here it is {sent_at}. Set the clock right and send it again"
+    );
+    Err(Failure::Refused { message, code: Some(Code::StaleTimestamp) })
 }
 
 fn text(words: Vec<String>) -> Result<String, Failure> {
@@ -59,7 +107,7 @@ fn text(words: Vec<String>) -> Result<String, Failure> {
 
 fn from_stdin() -> Result<String, Failure> {
     let mut text = String::new();
-    let most = ENVELOPE_BYTES as u64;
+    let most = SEALED_JSON_BYTES as u64;
     let read = io::stdin().lock().take(most + 1).read_to_string(&mut text);
     let length = read.map_err(|e| Failure::refused(format!("can't read the text from stdin: {e}")))?;
     if length as u64 > most {
@@ -70,4 +118,23 @@ fn from_stdin() -> Result<String, Failure> {
     }
     let trimmed = text.strip_suffix('\n').map(|t| t.strip_suffix('\r').unwrap_or(t));
     Ok(trimmed.map(str::to_owned).unwrap_or(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_no_reader_takes_is_a_failure() {
+        let sent_at: Timestamp = "2026-05-25T03:00:00Z".parse().unwrap();
+        for (created_at, good) in [
+            ("2026-05-25T02:50:00Z", true),
+            ("2026-05-25T03:10:00Z", true),
+            ("2026-05-25T02:49:59Z", false),
+            ("2026-05-25T03:10:01Z", false),
+        ] {
+            let outcome = check_clock(sent_at, created_at.parse().unwrap());
+            assert_eq!(outcome.is_ok(), good, "{created_at}: {outcome:?}");
+        }
+    }
 }
