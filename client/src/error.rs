@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use kez_proto::{Code, Problem, error::Action};
+use kez_proto::{Code, Problem, error::Action, identity::Key};
+
+use crate::sigchain::Untrusted;
 
 /// An answer that isn't a success, or none at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +56,16 @@ pub enum Error {
         /// What is wrong with its certificate.
         reason: String,
     },
+    /// The server gives an identity log that can't be believed.
+    #[error("the identity log of {key} that {url} gives can't be believed: {reason}")]
+    Untrusted {
+        /// The server's address.
+        url: String,
+        /// The key that was asked for.
+        key: Box<Key>,
+        /// Why not.
+        reason: Untrusted,
+    },
     /// The server's address can't be used.
     #[error("{url:?} isn't a server's URL: {detail}")]
     Address {
@@ -82,6 +94,7 @@ impl Error {
             Error::Denied { .. }
             | Error::Certificate { .. }
             | Error::Exposed { .. }
+            | Error::Untrusted { .. }
             | Error::Address { .. } => false,
         }
     }

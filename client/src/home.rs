@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Identity, key_file, progress::Progress, sealing::Pins};
 
-/// A folder that holds `identity.key`, `profile.json`, `pins.json` and `cursor.json`, and in `old-keys/` the key files that were in force before.
+/// A folder that holds `identity.key`, `profile.json`, `pins.json`, `cursor.json`, the identity log in `sigchain.jsonl`, and after a change of keys `old-keys/`.
 #[derive(Clone, Debug)]
 pub struct Home {
     dir: PathBuf,
@@ -108,23 +108,6 @@ impl Home {
         key_file::create(&self.key_path(), identity)
     }
 
-    /// The keys that the user had before: mail that was sealed to them stays readable. None without the folder `old-keys`.
-    pub fn old_identities(&self) -> Result<Vec<Identity>, Error> {
-        let folder = self.dir.join("old-keys");
-        let entries = match fs::read_dir(&folder) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
-            entries => entries.map_err(Error::io(&folder))?,
-        };
-        let mut paths = vec![];
-        for entry in entries {
-            paths.push(entry.map_err(Error::io(&folder))?.path());
-        }
-        paths.sort();
-        // A crash may have left a file half written under another name.
-        let keys = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "key"));
-        keys.map(|path| key_file::load(path)).collect()
-    }
-
     /// Who the user is, if they have registered.
     pub fn profile(&self) -> Result<Option<Profile>, Error> {
         read_json(&self.dir.join("profile.json"))
@@ -175,12 +158,47 @@ impl Home {
         self.dir.join("cursor.json")
     }
 
-    fn create(&self) -> Result<(), Error> {
+    /// Forgets who the user is.
+    pub fn forget_profile(&self) -> Result<(), Error> {
+        let path = self.path("profile.json");
+        fs::remove_file(&path).map_err(Error::io(&path))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    pub(crate) fn create(&self) -> Result<(), Error> {
+        self.create_private(&self.dir)
+    }
+
+    /// Makes a folder for the user alone, unless it is there.
+    pub(crate) fn create_private(&self, folder: &Path) -> Result<(), Error> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.dir).map_err(Error::io(&self.dir))
+        builder.create(folder).map_err(Error::io(folder))
+    }
+
+    /// Names of files that were made or moved outlive a crash when this returns.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        let sync = || if cfg!(unix) { fs::File::open(&self.dir)?.sync_all() } else { Ok(()) };
+        sync().map_err(Error::io(&self.dir))
+    }
+
+    /// Writes a file whole or not at all; it is on disk when this returns.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.create()?;
+        let path = self.path(name);
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|e| e.error)
+        };
+        write().map_err(Error::io(&path))?;
+        self.sync()
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {
@@ -296,22 +314,5 @@ mod tests {
             assert!(matches!(pin(new), Err(Error::Damaged { .. })));
             assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
         }
-    }
-
-    #[test]
-    fn old_keys_are_found() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::at(dir.path());
-        assert!(home.old_identities().unwrap().is_empty());
-        let folder = dir.path().join("old-keys");
-        fs::create_dir(&folder).unwrap();
-        for n in [1, 2] {
-            key_file::create(&folder.join(format!("{n}.key")), &Identity::from_seed(&[n; 32])).unwrap();
-        }
-        fs::write(folder.join(".tmp1"), "half a k").unwrap();
-        let found: Vec<_> = home.old_identities().unwrap().iter().map(Identity::primary).collect();
-        assert_eq!(found, [1, 2].map(|n| Identity::from_seed(&[n; 32]).primary()));
-        fs::write(folder.join("3.key"), "no key").unwrap();
-        assert!(home.old_identities().is_err());
     }
 }

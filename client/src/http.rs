@@ -10,16 +10,17 @@ use kez_proto::{
     headers::X_KEZ_AUTH,
     identity::Key,
     mail::{Page, Purged, Send, Sent},
-    registry::Record,
+    registry::{Record, Released},
     server::{Health, ServerInfo},
-    session, sigchain,
+    session,
+    sigchain::{self, Appended, ChainHead},
 };
 use reqwest::Method;
 use serde_json::value::RawValue;
 
 use crate::{Cursor, Error, Identity, Session, transport::Transport};
 
-/// A home server, by its URL. Clones share their connections. Each call gives up after 10 s, and 5 s for connecting; nothing is
+/// A home server, by its URL. Clones share their connections. Each call gives up after 10 s (60 s for an identity log), and 5 s for connecting; nothing is
 /// retried here.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -53,6 +54,11 @@ impl Client {
         self.transport.call(request).await
     }
 
+    /// Gives a handle back. The same envelope may be sent again: it gets the same answer.
+    pub async fn release(&self, release: &Signed) -> Result<Released, Error> {
+        self.transport.call(self.transport.request(Method::POST, "/v1/release", &[]).json(release)).await
+    }
+
     /// The record of a handle.
     pub async fn lookup(&self, handle: &Handle) -> Result<Record, Error> {
         self.get(&format!("/v1/u/{handle}")).await
@@ -63,11 +69,22 @@ impl Client {
         self.get(&format!("/v1/by-primary/{primary}")).await
     }
 
-    /// The events from `since` on of the identity log that is or was under this key, as the server gives them: nothing is verified.
+    /// The events from `since` on of the identity log that is or was under this key, as the server gives them: nothing is verified. Most callers want
+    /// [`Client::sigchain`].
     pub async fn chain(&self, key: &Key, since: u64) -> Result<sigchain::Page, Error> {
-        let (path, since) =
-            (format!("/v1/sigchains/{}/{}", key.system(), key.identifier()), since.to_string());
-        self.transport.call(self.transport.request(Method::GET, &path, &[("since", &since)])).await
+        let since = since.to_string();
+        let request = self.transport.request(Method::GET, &chain_path(key), &[("since", since.as_str())]);
+        self.transport.call_for_chain(request).await
+    }
+
+    /// What the server says that the identity log under this key has come to.
+    pub async fn chain_head(&self, key: &Key) -> Result<ChainHead, Error> {
+        self.get(&format!("{}/head", chain_path(key))).await
+    }
+
+    /// Appends one signed event to the identity log under this key. The same event may be sent again: it is stored once.
+    pub async fn append(&self, chain: &Key, event: &RawValue) -> Result<Appended, Error> {
+        self.transport.call(self.transport.request(Method::POST, &chain_path(chain), &[]).json(event)).await
     }
 
     /// Leaves a message in an inbox. The same envelope may be sent again within the server's duplicate window: it is stored once.
@@ -160,4 +177,8 @@ impl Client {
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         self.transport.call(self.transport.request(Method::GET, path, &[])).await
     }
+}
+
+fn chain_path(key: &Key) -> String {
+    format!("/v1/sigchains/{}/{}", key.system(), key.identifier())
 }

@@ -8,6 +8,7 @@ use kez_proto::{
     Code, Primary,
     auth::Credential,
     envelope::{ED25519_JCS, Signature, Signed},
+    identity::{self, Key, mnemonic},
     json,
 };
 use serde::Serialize;
@@ -96,9 +97,28 @@ impl Identity {
         Zeroizing::new(self.key.to_scalar_bytes())
     }
 
-    /// The seed, for the key file alone.
-    pub(crate) fn seed(&self) -> Zeroizing<[u8; 32]> {
+    /// The 24 words that stand for the whole key: whoever has them is this person. A key that was made from twelve words has these, too.
+    pub fn phrase(&self) -> Zeroizing<String> {
+        mnemonic::of_seed(&self.seed())
+    }
+
+    /// The seed as 64 hex digits, which is the whole key, too.
+    pub fn seed_hex(&self) -> Zeroizing<String> {
+        Zeroizing::new(HEXLOWER.encode(&*self.seed()))
+    }
+
+    fn seed(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.key.to_bytes())
+    }
+}
+
+impl identity::Signer for Identity {
+    type Error = Code;
+    fn key(&self) -> Key {
+        self.primary.into()
+    }
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Code> {
+        Ok(self.sign(message))
     }
 }
 

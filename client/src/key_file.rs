@@ -17,7 +17,7 @@ const MAX_BYTES: u64 = 128;
 /// Writes a new key file, readable by its owner alone. It appears whole or not at all, and never takes an existing file's place.
 pub fn create(path: &Path, identity: &Identity) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let hex = Zeroizing::new(HEXLOWER.encode(&*identity.seed()));
+    let hex = identity.seed_hex();
     let write = || {
         // Made with mode 0600 before the first byte is written.
         let mut file = tempfile::NamedTempFile::new_in(folder)?;

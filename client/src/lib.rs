@@ -15,9 +15,11 @@ pub mod progress;
 pub mod retry;
 pub mod sealing;
 pub mod session;
+pub mod sigchain;
 pub mod stream;
 pub mod text;
 
+mod key_change;
 mod transport;
 mod wire;
 
@@ -27,6 +29,7 @@ pub use home::Home;
 pub use http::Client;
 pub use identity::Identity;
 pub use session::Session;
+pub use sigchain::Sigchain;
 pub use stream::{Event, listen};
 
 /// The present time as it stands on the wire.

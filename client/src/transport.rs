@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use kez_proto::{Problem, http::EVENT_STREAM, limits::SSE_PING};
+use kez_proto::{
+    Problem,
+    http::EVENT_STREAM,
+    limits::{CHAIN_EXPORT_BYTES, SSE_PING},
+};
 use reqwest::{Method, RequestBuilder, Response, header, redirect};
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -15,8 +19,12 @@ const CONNECT: Duration = Duration::from_secs(5);
 const REQUEST: Duration = Duration::from_secs(10);
 /// A stream is dead when three pings in a row didn't come.
 const SILENCE: Duration = Duration::from_secs(3 * SSE_PING.as_secs());
-/// No answer of a server is longer: a page of mail is the longest, with at most [`kez_proto::limits::PAGE_BYTES`] or one message.
+/// No answer but an identity log is longer: a page of mail is the longest, with at most [`kez_proto::limits::PAGE_BYTES`] or one message.
 const ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// An identity log as long as one file of it may be, and what is said of it.
+const CHAIN_BYTES: usize = CHAIN_EXPORT_BYTES + 64 * 1024;
+/// For an identity log, which may be long, from a server that is far away.
+const CHAIN: Duration = Duration::from_secs(60);
 
 /// A server's address and the connections to it.
 #[derive(Clone, Debug)]
@@ -78,12 +86,24 @@ impl Transport {
 
     /// Sends, and reads the whole answer.
     pub(crate) async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
-        let response = request.timeout(REQUEST).send().await.map_err(|e| Error::transport(self.url(), &e))?;
+        self.exchange(request.timeout(REQUEST), ANSWER_BYTES).await
+    }
+
+    /// The same where the answer is an identity log.
+    pub(crate) async fn call_for_chain<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<T, Error> {
+        self.exchange(request.timeout(CHAIN), CHAIN_BYTES).await
+    }
+
+    async fn exchange<T: DeserializeOwned>(&self, request: RequestBuilder, most: usize) -> Result<T, Error> {
+        let response = request.send().await.map_err(|e| Error::transport(self.url(), &e))?;
         if !response.status().is_success() {
             return Err(self.refusal(response).await);
         }
         let status = response.status().as_u16();
-        let body = self.body(response).await?;
+        let body = self.body(response, most).await?;
         serde_json::from_slice(&body)
             .map_err(|e| self.protocol(Some(status), format!("its answer can't be read: {e}")))
     }
@@ -131,7 +151,7 @@ impl Transport {
                 .protocol(Some(status.as_u16()), format!("it points to {location}; use that server's URL"));
         }
         // The stream's request has no timeout of its own.
-        let body = match tokio::time::timeout(REQUEST, self.body(response)).await {
+        let body = match tokio::time::timeout(REQUEST, self.body(response, ANSWER_BYTES)).await {
             Ok(Ok(body)) => body,
             Ok(Err(e)) => return e,
             Err(_) => Bytes::new(),
@@ -144,10 +164,10 @@ impl Transport {
         }
     }
 
-    async fn body(&self, mut response: Response) -> Result<Bytes, Error> {
+    async fn body(&self, mut response: Response, most: usize) -> Result<Bytes, Error> {
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| Error::transport(self.url(), &e))? {
-            if body.len() + chunk.len() > ANSWER_BYTES {
+            if body.len() + chunk.len() > most {
                 return Err(
                     self.protocol(Some(response.status().as_u16()), "its answer is too long".to_owned())
                 );

@@ -100,19 +100,21 @@ impl Event {
         finish(chain, &draft(chain, op, created_at, signer.key())?, signer)
     }
 
-    /// Signs the event by which `chain` goes on under the key of `new`, which proves that it is wanted there. Errors: as of [`Event::sign`].
-    pub fn sign_rotation<S: Signer>(
-        chain: &Chain,
+    /// Signs the event by which `chain`, or one that begins with it, goes on under the key of `new`, which proves that it is wanted there. Errors: as of
+    /// [`Event::sign`].
+    pub fn sign_rotation<'a, S: Signer>(
+        chain: impl Into<Option<&'a Chain>>,
         created_at: Timestamp,
         signer: &S,
         new: &impl Signer<Error = S::Error>,
     ) -> Result<Signed, S::Error> {
+        let chain = chain.into();
         let op = Op::Rotate { new_primary: new.key(), proof: String::new() };
-        let mut payload = draft(Some(chain), &op, created_at, signer.key())?;
+        let mut payload = draft(chain, &op, created_at, signer.key())?;
         let unproven = serde_json::to_value(&payload).map_err(|_| Code::MalformedJson)?;
         let proof = sign::signature(new, &proven(&unproven)?)?;
         payload.payload.insert("proof".into(), proof.into());
-        finish(Some(chain), &payload, signer)
+        finish(chain, &payload, signer)
     }
 }
 

@@ -5,13 +5,16 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Parser, Subcommand};
 use kez_proto::{Code, Handle, Primary};
 
-use crate::commands::nats::NatsCommand;
+use crate::commands::{
+    claim::ClaimCommand, identity::IdentityCommand, nats::NatsCommand, sigchain::SigchainCommand,
+};
 
 const EXAMPLES: &str = "\
 Examples:
   kez register alice             take the name alice at the server on this machine
   kez send bob hello there       leave bob a message
   kez listen                     print messages as they come; Ctrl-C ends it
+  kez identity from-mnemonic     be yourself again on a new computer
 
   kez --server-url https://chat.example.org register alice
   date | kez send bob            send what a command prints
@@ -103,6 +106,33 @@ pub enum Command {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Give your name at the server back
+    #[command(
+        after_help = "For 90 days your key alone can take the name again; after that nobody ever can. Read your mail first: without the name you can't.\n\nExample:\n  kez release"
+    )]
+    Release {
+        /// Don't ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Say that accounts elsewhere are yours, and see who says so
+    Claim {
+        #[command(subcommand)]
+        command: ClaimCommand,
+    },
+    /// Your identity log: your accounts, your devices, and which key you go on under
+    Sigchain {
+        #[command(subcommand)]
+        command: SigchainCommand,
+    },
+    /// Verify a claim or an identity log: from a file, or somebody's at the server
+    #[command(
+        after_help = "A file that is there comes before a handle of that name. With --json the reason is in error.code, as of: kez claim verify\n\nExamples:\n  kez verify kez.md\n  kez verify bob\n  kez verify ed25519:2152f8d19b791d24453242e15f2eab6cb7cffa7b6a5ed30097960e069881db12\n  curl -s https://bob.example/.well-known/kez-sigchain.jsonl | kez verify -"
+    )]
+    Verify {
+        /// A file, - for stdin, a key, or a handle
+        what: String,
+    },
     /// Print the signature of a request without a body, for curl and scripts: the value of X-KEZ-Auth, good for 60 seconds
     #[command(
         after_help = "Example:\n  curl -H \"X-KEZ-Auth: $(kez auth GET '/v1/inbox/alice?since=0')\" 'http://127.0.0.1:6969/v1/inbox/alice?since=0'"
@@ -149,12 +179,6 @@ pub struct SendOptions {
     /// Leave no copy in your own inbox
     #[arg(long)]
     pub no_copy: bool,
-}
-
-#[derive(Subcommand)]
-pub enum IdentityCommand {
-    /// Make a new key; an existing one is never touched
-    New,
 }
 
 /// `bob` or `bob@server`.

@@ -61,6 +61,10 @@ impl Context {
             ));
         };
         let identity = Arc::new(self.home.identity()?);
+        if self.home.is_changing() {
+            self.out
+                .status("A change of keys has begun and hasn't ended; go on with it: kez sigchain rotate");
+        }
         let client = self.client(Some(&profile))?;
         Ok(Member { identity, profile, client })
     }

@@ -15,8 +15,8 @@ pub enum Failure {
     Usage(String),
     /// It was refused, or didn't work (exit status 1).
     Refused { message: String, code: Option<Code> },
-    /// Somebody's key isn't the known one (exit status 1).
-    KeyChanged(Box<KeyChanged>),
+    /// What was to be verified isn't good (exit status 1); `name` is for programs, in the place of a code.
+    Verdict { name: &'static str, message: String },
     /// Nobody reads our output any more, as with `kez inbox | head -1`: no failure (exit status 0).
     NoReader,
 }
@@ -29,6 +29,9 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if let Error::Untrusted { reason, .. } = &error {
+            return Self::Verdict { name: reason.as_str(), message: error.to_string() };
+        }
         let code = error.code();
         let message = match code {
             Some(Code::StaleTimestamp) => format!(
@@ -66,7 +69,11 @@ impl From<home::Error> for Failure {
 
 impl From<Box<KeyChanged>> for Failure {
     fn from(changed: Box<KeyChanged>) -> Self {
-        Self::KeyChanged(changed)
+        let (handle, key) = (&changed.handle, changed.offered);
+        let message = format!(
+            "{changed}. Nothing was sent. Ask them, but not over this server, for the key that kez whoami shows them; if it is this one: kez send --key {key} {handle} …"
+        );
+        Self::Verdict { name: changed.as_str(), message }
     }
 }
 

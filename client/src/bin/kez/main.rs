@@ -3,21 +3,24 @@
 mod args;
 mod commands;
 mod context;
+mod document;
 mod door;
 mod failure;
 mod output;
 mod people;
+mod prompt;
 mod show;
 mod trust;
+mod who;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use kez_proto::Code;
 
-use args::{Args, Command, IdentityCommand};
+use args::{Args, Command};
 use context::Context;
 use failure::Failure;
+use kez_proto::Code;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -33,12 +36,8 @@ fn main() -> ExitCode {
             output::failure(json, &message, code.map(Code::as_str));
             ExitCode::FAILURE
         }
-        Err(Failure::KeyChanged(changed)) => {
-            let (handle, key, code) = (&changed.handle, changed.offered, changed.as_str());
-            let message = format!(
-                "{changed}. Nothing was sent. Ask them, but not over this server, for the key that kez whoami shows them; if it is this one: kez send --key {key} {handle} …"
-            );
-            output::failure(json, &message, Some(code));
+        Err(Failure::Verdict { name, message }) => {
+            output::failure(json, &message, Some(name));
             ExitCode::FAILURE
         }
     }
@@ -50,7 +49,11 @@ fn run(args: Args) -> Result<(), Failure> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::refused)?;
     let outcome = runtime.block_on(async {
         match args.command {
-            Command::Identity { command: IdentityCommand::New } => commands::identity::new(&context),
+            Command::Identity { command } => commands::identity::run(&context, command).await,
+            Command::Claim { command } => commands::claim::run(&context, command),
+            Command::Sigchain { command } => commands::sigchain::run(&context, command).await,
+            Command::Verify { what } => commands::verify::run(&context, &what).await,
+            Command::Release { yes } => commands::release::run(&context, yes).await,
             Command::Register { handle } => commands::register::run(&context, handle).await,
             Command::Whoami => commands::whoami::run(&context),
             Command::Send { nats, options, to, text } => {

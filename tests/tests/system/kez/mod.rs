@@ -1,13 +1,17 @@
 //! The `kez` command against a real server: two people, each with a folder of their own.
 
 mod conversation;
+mod identity;
 mod listening;
+mod lossy;
 mod nats;
 mod nats_library;
 mod operator;
 mod pins;
 mod refusals;
+mod rotation;
 mod sealing;
+mod sigchain;
 mod tls;
 
 use std::{path::PathBuf, process::Stdio};
@@ -17,10 +21,17 @@ use kez_client::{
     sealing::{compose, seal},
 };
 use kez_proto::Primary;
-use kez_tests::{process::binary, within};
+use kez_tests::{Deployment, process::binary, within};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt, process::Command};
+
+/// So many of each service, and one that keeps identity logs.
+async fn with_logs(instances: usize) -> Deployment {
+    let mut deployment = Deployment::start(instances).await;
+    deployment.add_sigchain().await;
+    deployment
+}
 
 /// Somebody at a terminal.
 struct User {
@@ -70,6 +81,16 @@ impl User {
         command.args(arguments).env("KEZ_HOME", self.home()).env("NO_PROXY", "127.0.0.1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
+    }
+
+    /// Makes the key of these words again at this server, and what a program is told of it.
+    async fn restore(&self, phrase: &str) -> Value {
+        let mut command = self.command(&["--json", "--server-url", &self.url, "identity", "from-mnemonic"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(phrase.as_bytes()).await.unwrap();
+        let output = within("the key is restored", child.wait_with_output()).await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// Runs it to its end.

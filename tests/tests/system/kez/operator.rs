@@ -69,7 +69,7 @@ async fn keys_are_kept_and_configuration_is_written_anew() {
         assert!(first.contains(part), "{part} isn't in {first}");
     }
     let (keys, conf) = (seeds(&operator.dir()), fs::read_to_string(operator.conf()).unwrap());
-    assert_eq!(keys.len(), 12);
+    assert_eq!(keys.len(), 13);
     assert!(
         !keys.iter().any(|(_, seed)| conf.contains(seed.trim()) || first.contains(seed.trim())),
         "no seed is told"

@@ -4,16 +4,16 @@ use std::io::{self, IsTerminal};
 
 use serde_json::json;
 
-use crate::{context::Context, failure::Failure};
+use crate::{context::Context, failure::Failure, prompt};
 
 pub async fn run(context: &Context, through: u64, yes: bool) -> Result<(), Failure> {
     let member = context.member()?;
     let (profile, address) = (&member.profile, member.profile.address());
     if !yes
         && io::stdin().is_terminal()
-        && !confirmed(
-            context,
-            &format!("Delete mail of {address} up to seq {through}, for all your devices? [y/N]"),
+        && !prompt::confirmed(
+            context.out,
+            &format!("Delete mail of {address} up to seq {through}, for all your devices?"),
         )?
     {
         return Err(Failure::refused("nothing was deleted"));
@@ -26,13 +26,4 @@ pub async fn run(context: &Context, through: u64, yes: bool) -> Result<(), Failu
         &json!({"purged": purged, "through": through}),
     )?;
     Ok(())
-}
-
-fn confirmed(context: &Context, question: &str) -> Result<bool, Failure> {
-    context.out.ask(question);
-    let mut answer = String::new();
-    io::stdin()
-        .read_line(&mut answer)
-        .map_err(|e| Failure::refused(format!("can't read the answer: {e}")))?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

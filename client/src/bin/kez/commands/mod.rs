@@ -1,12 +1,16 @@
 //! One module a command.
 
 pub mod auth;
+pub mod claim;
 pub mod delete;
 pub mod identity;
 pub mod inbox;
 pub mod listen;
 pub mod nats;
 pub mod register;
+pub mod release;
 pub mod send;
 pub mod session;
+pub mod sigchain;
+pub mod verify;
 pub mod whoami;

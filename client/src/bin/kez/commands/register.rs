@@ -42,7 +42,7 @@ fn own_or_new(context: &Context) -> Result<Identity, Failure> {
     context.home.create_identity(&identity)?;
     let path = context.home.key_path();
     context.out.status(&format!(
-        "made a new identity; its secret key is in {}: keep a copy in a safe place",
+        "made a new identity; its secret key is in {}: keep a copy in a safe place, or its words (kez identity export)",
         path.display()
     ));
     Ok(identity)

@@ -1,6 +1,10 @@
 //! The `kez` command as far as it goes without a server: files, exit statuses, words.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod claims;
+mod identity;
+mod sigchain;
+
 use std::{
     fs,
     io::{Read, Write},
@@ -39,6 +43,17 @@ fn stdout(output: &Output) -> String {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn primary(home: &Path) -> serde_json::Value {
+    let whoami: serde_json::Value = serde_json::from_slice(&kez(home, &["whoami", "--json"]).stdout).unwrap();
+    whoami["primary"].clone()
+}
+
+/// For the owner's eyes alone, as key files must be.
+fn private(file: &Path) {
+    #[cfg(unix)]
+    fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
 }
 
 fn registered(home: &Path) {

@@ -1,0 +1,12 @@
+//! `kez sigchain show [key|handle]`
+
+use super::{own::Own, state::report, verify::served};
+use crate::{context::Context, failure::Failure, who::Who};
+
+pub async fn run(context: &Context, who: Option<Who>) -> Result<(), Failure> {
+    let log = match who {
+        None => Own::new(context)?.latest().await?,
+        Some(who) => served(context, who).await?,
+    };
+    report(context, &log, None)
+}
