@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Identity, key_file, progress::Progress, sealing::Pins};
 
-/// A folder that holds `identity.key`, `profile.json`, `pins.json`, `cursor.json`, the identity log in `sigchain.jsonl`, and after a change of keys the
-/// earlier key files in `old-keys/`.
+/// A folder that holds `identity.key`, `profile.json`, `pins.json`, `cursor.json`, the identity log in `sigchain.jsonl`, and after a change of keys `old-keys/`.
 #[derive(Clone, Debug)]
 pub struct Home {
     dir: PathBuf,
@@ -315,22 +314,5 @@ mod tests {
             assert!(matches!(pin(new), Err(Error::Damaged { .. })));
             assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
         }
-    }
-
-    #[test]
-    fn old_keys_are_found() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::at(dir.path());
-        assert!(home.old_identities().unwrap().is_empty());
-        let folder = dir.path().join("old-keys");
-        fs::create_dir(&folder).unwrap();
-        for n in [1, 2] {
-            key_file::create(&folder.join(format!("{n}.key")), &Identity::from_seed(&[n; 32])).unwrap();
-        }
-        fs::write(folder.join(".tmp1"), "half a k").unwrap();
-        let found: Vec<_> = home.old_identities().unwrap().iter().map(Identity::primary).collect();
-        assert_eq!(found, [1, 2].map(|n| Identity::from_seed(&[n; 32]).primary()));
-        fs::write(folder.join("3.key"), "no key").unwrap();
-        assert!(home.old_identities().is_err());
     }
 }

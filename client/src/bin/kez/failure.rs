@@ -17,8 +17,6 @@ pub enum Failure {
     Refused { message: String, code: Option<Code> },
     /// What was to be verified isn't good (exit status 1); `name` is for programs, in the place of a code.
     Verdict { name: &'static str, message: String },
-    /// Somebody's key isn't the known one (exit status 1).
-    KeyChanged(Box<KeyChanged>),
     /// Nobody reads our output any more, as with `kez inbox | head -1`: no failure (exit status 0).
     NoReader,
 }
@@ -71,7 +69,11 @@ impl From<home::Error> for Failure {
 
 impl From<Box<KeyChanged>> for Failure {
     fn from(changed: Box<KeyChanged>) -> Self {
-        Self::KeyChanged(changed)
+        let (handle, key) = (&changed.handle, changed.offered);
+        let message = format!(
+            "{changed}. Nothing was sent. Ask them, but not over this server, for the key that kez whoami shows them; if it is this one: kez send --key {key} {handle} …"
+        );
+        Self::Verdict { name: changed.as_str(), message }
     }
 }
 

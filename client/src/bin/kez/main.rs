@@ -16,11 +16,11 @@ mod who;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use kez_proto::Code;
 
 use args::{Args, Command};
 use context::Context;
 use failure::Failure;
+use kez_proto::Code;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -38,14 +38,6 @@ fn main() -> ExitCode {
         }
         Err(Failure::Verdict { name, message }) => {
             output::failure(json, &message, Some(name));
-            ExitCode::FAILURE
-        }
-        Err(Failure::KeyChanged(changed)) => {
-            let (handle, key, code) = (&changed.handle, changed.offered, changed.as_str());
-            let message = format!(
-                "{changed}. Nothing was sent. Ask them, but not over this server, for the key that kez whoami shows them; if it is this one: kez send --key {key} {handle} …"
-            );
-            output::failure(json, &message, Some(code));
             ExitCode::FAILURE
         }
     }
