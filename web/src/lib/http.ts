@@ -3,7 +3,7 @@
 import { registration } from './envelope.ts';
 import { KezError } from './error.ts';
 import type { Identity } from './identity.ts';
-import type { Record, ServerInfo } from './wire.ts';
+import type { Handle, Primary, Record, Sent, ServerInfo } from './wire.ts';
 
 /** For an answer, in milliseconds. */
 const DEADLINE = 10_000;
@@ -16,6 +16,21 @@ export function register(api: string, domain: string, handle: string, person: Id
 /** What the server is, and where its NATS is. Throws a `KezError`. */
 export function server(api: string): Promise<ServerInfo> {
   return ask(`${api}/v1/server`, {});
+}
+
+/** The record of a handle. Throws a `KezError`: `unknown_handle`. */
+export function lookup(api: string, handle: Handle): Promise<Record> {
+  return ask(`${api}/v1/u/${encodeURIComponent(handle)}`, {});
+}
+
+/** The record of a key. Throws a `KezError`: `unknown_primary`. */
+export function lookupKey(api: string, primary: Primary): Promise<Record> {
+  return ask(`${api}/v1/by-primary/${encodeURIComponent(primary)}`, {});
+}
+
+/** Sends as the person of this token; what comes back is on the server's disk. The same envelope again is stored once. Throws a `KezError`. */
+export function send(api: string, token: string, to: Handle, envelope: object): Promise<Sent> {
+  return post(`${api}/v1/messages`, { to, envelope }, { authorization: `Bearer ${token}` });
 }
 
 /** Posts JSON, or nothing. Throws a `KezError`. */
