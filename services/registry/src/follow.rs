@@ -12,6 +12,7 @@ use kez_kit::{Failure, Kind, Life, Nats, nats::header, ready::Gate, retry::Attem
 use kez_proto::{headers, registry::Bindings, subjects};
 use tokio::{
     sync::watch,
+    task::spawn_blocking,
     time::{Instant, sleep},
 };
 
@@ -156,6 +157,7 @@ impl Follower {
                 return Err(End::Replaced);
             }
             self.read_up_to(log.last, index, &log).await?;
+            self.written(index).await?;
             self.caught_up(index)?;
             self.listen(index, &log, &mut bell, connections).await?;
         }
@@ -207,6 +209,15 @@ impl Follower {
             }
         }
         Ok(())
+    }
+
+    /// sled writes later, and keeps a failure to itself until it is asked.
+    async fn written(&self, index: &Index) -> Result<(), End> {
+        let index = index.clone();
+        match spawn_blocking(move || index.flush()).await {
+            Ok(flushed) => flushed.map_err(|e| End::Failed(self.folder.failure(e))),
+            Err(e) => Err(End::Failed(Failure::internal(e))),
+        }
     }
 
     fn caught_up(&self, index: &Index) -> Result<(), End> {
