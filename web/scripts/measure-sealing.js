@@ -1,5 +1,5 @@
 // What sealing costs in Node, with the built library, for texts of several lengths.
-import { compose, Identity, Opener, seal } from '../dist/kez.js';
+import { compose, Identity, Opener, seal } from '../dist-library/kez.js';
 
 const SECONDS = 2;
 const [alice, bob] = [Identity.generate(), Identity.generate()];
