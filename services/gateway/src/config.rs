@@ -30,7 +30,7 @@ pub struct Args {
     /// Address of a second listener for the identity logs alone, the same routes as on the public one; 7878 is their usual port [default: none].
     #[arg(long, env = "KEZ_CHAT_SIG_BIND", value_name = "ADDRESS")]
     pub sig_bind: Option<SocketAddr>,
-    /// Folder of a web client to serve at /, instead of the page that says what this server is.
+    /// Folder of a web client to serve at / [default: the one that is within this program].
     #[arg(long, env = "KEZ_CHAT_WEB_DIR", value_name = "FOLDER")]
     pub web_dir: Option<PathBuf>,
     /// Where a client's address is read from: ConnectInfo (the connection), or the header that your proxy sets: RightmostXForwardedFor,

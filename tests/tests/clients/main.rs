@@ -3,4 +3,5 @@
 
 mod browser;
 mod script;
+mod served;
 mod stock;
