@@ -7,14 +7,24 @@ interface Precache {
 
 interface WorkerScope {
   readonly location: Location;
-  readonly clients: { claim(): Promise<void> };
+  readonly clients: {
+    claim(): Promise<void>;
+    matchAll(options: { type: 'window'; includeUncontrolled: true }): Promise<readonly WindowClient[]>;
+    openWindow(url: string): Promise<unknown>;
+  };
   skipWaiting(): Promise<void>;
   addEventListener(type: string, listener: (event: WorkerEvent) => void): void;
+}
+
+interface WindowClient {
+  focus(): Promise<unknown>;
+  postMessage(message: unknown): void;
 }
 
 interface WorkerEvent extends Event {
   readonly request: Request;
   readonly data?: unknown;
+  readonly notification: { readonly data: { readonly conversation?: string } | null; close(): void };
   waitUntil(work: Promise<unknown>): void;
   respondWith(answer: Promise<Response>): void;
 }
@@ -47,6 +57,22 @@ worker.addEventListener('fetch', (event) => {
   const name = url.pathname === '/' ? '/index.html' : url.pathname;
   if (kept.has(name)) event.respondWith(serve(name, event.request));
 });
+
+worker.addEventListener('notificationclick', (event) => {
+  event.notification.close();
+  event.waitUntil(show(event.notification.data?.conversation));
+});
+
+/** Brings a window to the front, at this conversation. */
+async function show(conversation: string | undefined): Promise<void> {
+  const [window] = await worker.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  if (!window) {
+    await worker.clients.openWindow('/');
+    return;
+  }
+  window.postMessage({ open: conversation });
+  await window.focus();
+}
 
 /** All or nothing. The page itself is fetched by its address, which proxies know. */
 async function keep(): Promise<void> {

@@ -3,7 +3,7 @@
 import { registration } from './envelope.ts';
 import { KezError } from './error.ts';
 import type { Identity } from './identity.ts';
-import type { Handle, Primary, Record, Sent, ServerInfo } from './wire.ts';
+import type { Handle, Page, Primary, Record, Sent, ServerInfo, Sigchain } from './wire.ts';
 
 /** For an answer, in milliseconds. */
 const DEADLINE = 10_000;
@@ -31,6 +31,26 @@ export function lookupKey(api: string, primary: Primary): Promise<Record> {
 /** Sends as the person of this token; what comes back is on the server's disk. The same envelope again is stored once. Throws a `KezError`. */
 export function send(api: string, token: string, to: Handle, envelope: object): Promise<Sent> {
   return post(`${api}/v1/messages`, { to, envelope }, { authorization: `Bearer ${token}` });
+}
+
+/** A page of the mail of this token's person, oldest first, from behind `since`. Throws a `KezError`. */
+export function history(api: string, token: string, handle: Handle, since: number): Promise<Page> {
+  const url = `${api}/v1/inbox/${encodeURIComponent(handle)}?since=${since}`;
+  return ask(url, { headers: { authorization: `Bearer ${token}` } });
+}
+
+/** The identity log that this key is or was in, unverified: give its events to `Chain.verify`. Throws a `KezError`: `unknown_chain`. */
+export function sigchain(api: string, primary: Primary): Promise<Sigchain> {
+  return ask(`${api}${chainPath(primary)}`, {});
+}
+
+/** Appends a signed event to the identity log of its key. Throws a `KezError`. */
+export function append(api: string, primary: Primary, event: object): Promise<unknown> {
+  return post(`${api}${chainPath(primary)}`, event);
+}
+
+function chainPath(primary: Primary): string {
+  return `/v1/sigchains/${primary.replace(':', '/')}`;
 }
 
 /** Posts JSON, or nothing. Throws a `KezError`. */

@@ -42,7 +42,11 @@ export async function* readEvents(
     }
   } catch (error) {
     if (error instanceof KezError) throw error;
-    throw KezError.local('disconnected', silent.signal.aborted ? 'the server fell silent' : String(error), error);
+    throw KezError.local(
+      'disconnected',
+      silent.signal.aborted ? 'the server fell silent' : String(error),
+      error,
+    );
   } finally {
     clearTimeout(timer);
     // Whoever stops reading ends the request.

@@ -57,7 +57,7 @@ export class SseMail implements AsyncIterable<MailEvent> {
       } catch (cause) {
         if (!(cause instanceof KezError)) throw cause;
         // A token that was refused isn't shown a second time.
-        const stale = ['token_expired', 'invalid_token'].includes(cause.code) && !fresh;
+        const stale: boolean = ['token_expired', 'invalid_token'].includes(cause.code) && !fresh;
         if (cause.retryAfter === undefined && !stale) throw cause;
         fresh = stale;
         error = cause;

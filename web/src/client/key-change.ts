@@ -1,0 +1,113 @@
+// A peer's key changed: what becomes of their conversation.
+
+import { KezError } from '../lib/error.ts';
+import type { Primary } from '../lib/wire.ts';
+import { changeRow, openPreview, sealPreview } from './conversations.ts';
+import type { Core } from './core.ts';
+import { type ConversationRow, type Whole, whole } from './database.ts';
+
+/** The handle has another key, and nothing proves the change: nothing is sent until the person decides. */
+export async function warnOfKey(core: Core, id: Primary, to: Primary): Promise<void> {
+  await changeRow(core.db, id, (row) => {
+    row.keyChange = { to, proven: false };
+    row.verified = false;
+  });
+  core.changed({ conversation: id });
+}
+
+/** The peer goes on under another key, as their identity log proves: the conversation does, too, and says so. */
+export async function moveTo(core: Core, id: Primary, to: Primary): Promise<void> {
+  await join(core, id, to, { to, proven: true });
+}
+
+/** The person has seen the notice, and where nothing proved the change, takes the new key for the peer's. */
+export async function acceptKey(core: Core, id: Primary): Promise<void> {
+  const row = await core.db.get('conversations', id);
+  if (!row?.keyChange) return;
+  const { to } = row.keyChange;
+  if (row.handle !== undefined) await core.peers.pin(row.handle, to);
+  await join(core, id, to, undefined);
+  core.peers.forget();
+}
+
+/** Gives a conversation another key; if there is one under that key already, its messages come along. */
+async function join(
+  core: Core,
+  id: Primary,
+  to: Primary,
+  notice: { to: Primary; proven: boolean } | undefined,
+): Promise<void> {
+  const tx = whole(core.db);
+  const conversations = tx.objectStore('conversations');
+  const row = await conversations.get(id);
+  const other = await conversations.index('keys').get(to);
+  if (row) {
+    if (other && other.id !== id) await moveMessages(tx, core, other, row);
+    row.primary = to;
+    if (!row.keys.includes(to)) row.keys = [...row.keys, to];
+    row.verified = notice === undefined && row.verified;
+    if (notice) row.keyChange = notice;
+    else delete row.keyChange;
+    await conversations.put(row);
+  }
+  await tx.done;
+  core.changed({ conversation: id }, ...(other && other.id !== id ? [{ conversation: other.id }] : []));
+}
+
+async function moveMessages(
+  tx: Whole,
+  core: Core,
+  from: ConversationRow,
+  into: ConversationRow,
+): Promise<void> {
+  const { history } = core.needKeys();
+  const range = IDBKeyRange.bound([from.id], [from.id, []]);
+  const messages = tx.objectStore('messages');
+  const outbox = tx.objectStore('outbox');
+  let cursor = await messages.openCursor(range);
+  while (cursor) {
+    const message = cursor.value;
+    await cursor.delete();
+    const order = into.next;
+    await messages.add({ ...message, conversation: into.id, order });
+    const waiting = await outbox.index('id').get(message.id);
+    if (waiting) await outbox.put({ ...waiting, conversation: into.id, order });
+    into.next += 1;
+    into.count += 1;
+    cursor = await cursor.continue();
+  }
+  into.unread += from.unread;
+  into.lastAt = Math.max(into.lastAt, from.lastAt);
+  into.box = sealPreview(history, into.id, {
+    ...openPreview(history, from),
+    draft: openPreview(history, into).draft,
+  });
+  into.keys = [...new Set([...into.keys, ...from.keys])];
+  await tx.objectStore('conversations').delete(from.id);
+}
+
+/** Finds the handle of somebody who wrote for the first time; and whether they are an old acquaintance with another key. */
+export async function introduce(core: Core, primary: Primary): Promise<void> {
+  let handle: string;
+  try {
+    handle = (await core.peers.byKey(primary)).handle;
+  } catch (error) {
+    // Without a handle they are shown by their key.
+    if (error instanceof KezError) return;
+    throw error;
+  }
+  const row = await core.conversation(primary);
+  if (!row) return;
+  const rows = await core.db.getAll('conversations');
+  const known = rows.find((other) => other.handle === handle && other.id !== row.id);
+  if (!known) {
+    await changeRow(core.db, row.id, (row) => {
+      row.handle = handle;
+    });
+    core.changed({ conversation: row.id });
+  } else if (await core.peers.proves(known.primary, primary)) {
+    await moveTo(core, known.id, primary);
+  } else {
+    await warnOfKey(core, known.id, primary);
+  }
+}

@@ -1,0 +1,206 @@
+// The outbox: what was written is sent in order, for as long as it takes, whatever happens to the page or the network.
+
+import { KezError } from '../lib/error.ts';
+import { backoff } from '../lib/nats/backoff.ts';
+import { Signal } from '../lib/nats/signal.ts';
+import { KeyChanged, type SealedMessage, seal, sealCopy } from '../lib/sealing/index.ts';
+import { timestamp } from '../lib/timestamp.ts';
+import type { Primary, Sent } from '../lib/wire.ts';
+import type { ConversationRow, Database, OutboxRow } from './database.ts';
+import { codeOf } from './errors.ts';
+import { chunkBody, chunkId, chunkOf, manifestBody } from './files.ts';
+import { openContent } from './messages.ts';
+import type { Keys } from './vault.ts';
+
+/** What was sealed longer ago is sealed anew: after ten minutes no reader takes it. In milliseconds. */
+const STALE = 8 * 60_000;
+/** Before another try where the server can't be reached: at first, and at most. */
+const FIRST_PAUSE = 1_000;
+const LAST_PAUSE = 60_000;
+
+/** What the outbox needs of others. */
+export interface Post {
+  /** Nobody's while locked: then only what is sealed already is sent. */
+  keys(): Keys | undefined;
+  /** One's own handle. */
+  readonly handle: string;
+  /** Throws a `KezError`. */
+  deliver(to: string, envelope: object): Promise<Sent>;
+  /** The handle of the peer, whose key was checked. Throws `KeyChanged` or a `KezError`. The row may have another key then. */
+  handleOf(conversation: ConversationRow): Promise<string>;
+  /** A message changed. */
+  changed(conversation: Primary, order: number): void;
+  keyChanged(conversation: Primary, error: KeyChanged): Promise<void>;
+}
+
+/** The one that sends. Only in one window at a time. */
+export class Outbox {
+  readonly #db: Database;
+  readonly #post: Post;
+  readonly #bell = new Signal();
+  #closed = false;
+
+  constructor(db: Database, post: Post) {
+    this.#db = db;
+    this.#post = post;
+  }
+
+  /** There is something new, or the server can be reached again. */
+  ring(): void {
+    this.#bell.ring();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#bell.ring();
+  }
+
+  async run(): Promise<void> {
+    let failures = 0;
+    while (!this.#closed) {
+      const row = await this.#next();
+      if (!row) {
+        await this.#bell.wait(Number.POSITIVE_INFINITY);
+        continue;
+      }
+      try {
+        await this.#send(row);
+        failures = 0;
+      } catch (error) {
+        if (this.#closed) return;
+        const pause = retryPause(error);
+        if (pause === undefined) {
+          if (error instanceof KeyChanged) await this.#post.keyChanged(row.conversation, error);
+          await this.#fail(row, codeOf(error));
+          continue;
+        }
+        await this.#bell.wait(Math.max(pause, backoff(failures, FIRST_PAUSE, LAST_PAUSE)));
+        failures += 1;
+      }
+    }
+  }
+
+  /** The first that can be sent now. */
+  async #next(): Promise<OutboxRow | undefined> {
+    const locked = this.#post.keys() === undefined;
+    let cursor = await this.#db.transaction('outbox').store.openCursor();
+    while (cursor) {
+      const row = cursor.value;
+      if (!row.failed && (!locked || isFresh(row))) return row;
+      cursor = await cursor.continue();
+    }
+    return undefined;
+  }
+
+  /** Sends the next part to whoever hasn't got it. */
+  async #send(row: OutboxRow): Promise<void> {
+    const conversation = await this.#db.get('conversations', row.conversation);
+    if (!conversation) return this.#remove(row);
+    const keys = this.#post.keys();
+    if (!row.copy) {
+      const handle = await this.#post.handleOf(conversation);
+      const { envelope } = await this.#sealed(row, conversation.primary, keys);
+      await this.#post.deliver(handle, envelope);
+      const toSelf = handle === this.#post.handle;
+      await this.#advance(row, toSelf);
+    } else {
+      const { copy } = await this.#sealed(row, conversation.primary, keys);
+      try {
+        await this.#post.deliver(this.#post.handle, copy);
+      } catch (error) {
+        // The message is sent all the same; only the other devices miss it.
+        if (retryPause(error) !== undefined) throw error;
+      }
+      await this.#advance(row, true);
+    }
+  }
+
+  /** Both envelopes of the part that is next. Those of a text are stored before they are sent. */
+  async #sealed(
+    row: OutboxRow,
+    to: Primary,
+    keys: Keys | undefined,
+  ): Promise<{ envelope: object; copy: object }> {
+    if (row.sealed && row.sealed.to === to && (isFresh(row) || !keys)) return row.sealed;
+    if (!keys) throw KezError.local('disconnected', 'locked');
+    const message = await this.#message(row, to, keys);
+    const [envelope, copy] = await Promise.all([
+      seal(keys.identity, message),
+      sealCopy(keys.identity, message),
+    ]);
+    row.sealed = { to, envelope, copy, at: Date.now() };
+    if (row.parts === 1) await this.#db.put('outbox', row);
+    return row.sealed;
+  }
+
+  async #message(row: OutboxRow, to: Primary, keys: Keys): Promise<SealedMessage> {
+    const stored = await this.#db.get('messages', [row.conversation, row.order]);
+    if (!stored) throw new TypeError('a message of the outbox is in no conversation');
+    const content = openContent(keys.history, stored);
+    const base = { primary: keys.identity.primary, to, sent_at: timestamp(new Date()) };
+    if ('text' in content) return { ...base, id: row.wireId, body: { text: content.text } };
+    if (!('file' in content)) throw new TypeError('a message of the outbox says nothing');
+    if (row.part === 0) return { ...base, id: row.wireId, body: manifestBody(content.file) };
+    const n = row.part - 1;
+    const data = await chunkOf(this.#db, keys.history, row.id, n);
+    return {
+      ...base,
+      id: chunkId(row.wireId, n),
+      body: chunkBody({ file: row.wireId, n, data }),
+    };
+  }
+
+  /** A part was sent, and with `both` its copy, too. */
+  async #advance(row: OutboxRow, both: boolean): Promise<void> {
+    const tx = this.#db.transaction(['outbox', 'messages'], 'readwrite', { durability: 'strict' });
+    const messages = tx.objectStore('messages');
+    const message = await messages.get([row.conversation, row.order]);
+    row.copy = !both;
+    if (both) {
+      row.part += 1;
+      delete row.sealed;
+    }
+    const delivered = both ? row.part : row.part + 1;
+    if (message) {
+      if (delivered === row.parts) message.state = 'stored';
+      if (row.parts > 1) message.done = delivered - 1;
+      delete message.error;
+      await messages.put(message);
+    }
+    const outbox = tx.objectStore('outbox');
+    if (!message || row.part === row.parts) await outbox.delete(row.n as number);
+    // Envelopes of chunks are large, and made again from what is here.
+    else if (row.parts > 1) await outbox.put(withoutSealed(row));
+    else await outbox.put(row);
+    await tx.done;
+    this.#post.changed(row.conversation, row.order);
+  }
+
+  async #fail(row: OutboxRow, code: string): Promise<void> {
+    const tx = this.#db.transaction(['outbox', 'messages'], 'readwrite', { durability: 'strict' });
+    const message = await tx.objectStore('messages').get([row.conversation, row.order]);
+    if (message) await tx.objectStore('messages').put({ ...message, state: 'failed', error: code });
+    if (message) await tx.objectStore('outbox').put({ ...withoutSealed(row), failed: true });
+    else await tx.objectStore('outbox').delete(row.n as number);
+    await tx.done;
+    this.#post.changed(row.conversation, row.order);
+  }
+
+  async #remove(row: OutboxRow): Promise<void> {
+    await this.#db.delete('outbox', row.n as number);
+  }
+}
+
+function isFresh({ sealed }: OutboxRow): boolean {
+  return sealed !== undefined && Date.now() - sealed.at < STALE;
+}
+
+function withoutSealed({ sealed: _, ...row }: OutboxRow): OutboxRow {
+  return row;
+}
+
+/** How long to wait before the same may be tried again, in milliseconds; undefined where a person must decide. */
+function retryPause(error: unknown): number | undefined {
+  if (!(error instanceof KezError) || error.code === 'inbox_full') return undefined;
+  return error.retryAfter === undefined ? undefined : error.retryAfter * 1000;
+}
