@@ -21,7 +21,8 @@ import {
 import { ClientError, codeOf } from './errors.ts';
 import { allChunks } from './files.ts';
 import { IdentityLog } from './identity.svelte.ts';
-import { lead, seize } from './leader.ts';
+import { findPeer } from './key-change.ts';
+import { anotherLeads, lead, seize } from './leader.ts';
 import { search } from './search.ts';
 import type { Conversation, Hit, Live, Peer, Phase, Transport, TransportChoice } from './types.ts';
 import { Update } from './update.ts';
@@ -34,6 +35,8 @@ const IDLE_LOOK = 10_000;
 const TOUCH = 5_000;
 /** In which the window that gets the mail must answer one that is looked at. */
 const ANSWER = 5_000;
+/** In which a window that is unlocked tells a new one so. */
+const ANSWER_HELLO = 200;
 const HANDLE = /^[a-z0-9][a-z0-9_-]{2,31}$/;
 
 export class Client {
@@ -130,10 +133,15 @@ export class Client {
     this.#watchPage();
     const known = this.#learnServer();
     if (!core.server) await known;
-    if (core.account) await this.#lockedHere();
-    else this.phase = 'welcome';
     core.bus.tellOthers({ type: 'hello' });
-    if (core.account) void this.#lead();
+    if (core.account) {
+      // Another window may hand over the keys: nobody is asked for a passphrase then.
+      if (await anotherLeads()) await pause(ANSWER_HELLO);
+      if (!core.keys) await this.#lockedHere();
+      void this.#lead();
+    } else {
+      this.phase = 'welcome';
+    }
   }
 
   /** Who the server is; what it said last time counts while it is away. */
@@ -291,7 +299,7 @@ export class Client {
 
   /** Who is meant by a handle, `handle@server` or a key. Throws a `KezError`, `KeyChanged`, `ForeignServer`, `not_a_peer`. */
   async findPeer(text: string): Promise<Peer> {
-    const { primary, handle } = await this.#core.peers.find(text);
+    const { primary, handle } = await findPeer(this.#core, text);
     this.#found.set(primary, handle);
     const verified = (await this.#core.conversation(primary))?.verified ?? false;
     return { primary, handle, server: this.#core.domain, verified };
@@ -376,8 +384,8 @@ export class Client {
   async #lockedHere(): Promise<void> {
     const { secrets } = this.#core.keys ?? {};
     this.#core.keys = undefined;
+    // Not the history's key: what is being stored at this moment is still sealed by it.
     secrets?.seed.fill(0);
-    secrets?.historyKey.fill(0);
     secrets?.twelve?.fill(0);
     this.closeChat();
     this.identity.lock();
@@ -544,9 +552,13 @@ export class Client {
     }
     this.#answered = false;
     this.#core.bus.tellOthers({ type: 'ping' });
-    await new Promise((resolve) => setTimeout(resolve, ANSWER));
+    await pause(ANSWER);
     if (!this.#answered && !this.#work && document.visibilityState === 'visible') await seize();
   }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 async function secretsOf(phrase: string): Promise<Secrets> {

@@ -60,6 +60,7 @@ export class Feed {
   #problem: string | undefined;
   #failures = 0;
   #lived = false;
+  #woken = false;
   #closed = false;
   #waiting: Message[] = [];
   #writing: Promise<void> | undefined;
@@ -76,6 +77,7 @@ export class Feed {
 
   /** Connects anew and at once: the network changed, or the choice of transport, or somebody unlocked. */
   wake(): void {
+    this.#woken = true;
     this.#stream?.close();
     this.#bell.ring();
   }
@@ -118,7 +120,9 @@ export class Feed {
     }
     this.#stream = undefined;
     if (this.#closed) return;
-    this.#failures += 1;
+    // It was no failure: the same transport again, and at once.
+    this.#failures = this.#woken ? 0 : this.#failures + 1;
+    this.#woken = false;
     const refused = error instanceof KezError && error.retryAfter === undefined;
     if (refused) {
       const another = this.#session !== undefined && (await this.#source.ended(this.#session));
@@ -128,7 +132,7 @@ export class Feed {
       this.#problem = error.code;
     }
     this.#say(this.#waitingState(), undefined);
-    const pause = backoff(this.#failures - 1, FIRST_PAUSE, LAST_PAUSE);
+    const pause = backoff(Math.max(0, this.#failures - 1), FIRST_PAUSE, LAST_PAUSE);
     // What a person must put right is tried again when they wake this.
     await this.#bell.wait(refused && this.#problem !== undefined ? Number.POSITIVE_INFINITY : pause);
   }

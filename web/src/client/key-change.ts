@@ -1,10 +1,12 @@
 // A peer's key changed: what becomes of their conversation.
 
 import { KezError } from '../lib/error.ts';
-import type { Primary } from '../lib/wire.ts';
+import { KeyChanged } from '../lib/sealing/index.ts';
+import type { Primary, Record } from '../lib/wire.ts';
 import { changeRow, openPreview, sealPreview } from './conversations.ts';
 import type { Core } from './core.ts';
 import { type ConversationRow, type Whole, whole } from './database.ts';
+import { REFUSED } from './types.ts';
 
 /** The handle has another key, and nothing proves the change: nothing is sent until the person decides. */
 export async function warnOfKey(core: Core, id: Primary, to: Primary): Promise<void> {
@@ -28,6 +30,26 @@ export async function acceptKey(core: Core, id: Primary): Promise<void> {
   if (row.handle !== undefined) await core.peers.pin(row.handle, to);
   await join(core, id, to, undefined);
   core.peers.forget();
+}
+
+/** Who is meant by what a person typed; as `Peers.find`. A key that changed is shown in the conversation with its handle, too. */
+export async function findPeer(core: Core, text: string): Promise<Record> {
+  try {
+    const record = await core.peers.find(text);
+    await followKey(core, record);
+    return record;
+  } catch (error) {
+    const row = error instanceof KeyChanged && (await core.conversation(error.pinned));
+    if (row) await warnOfKey(core, row.id, error.offered);
+    throw error;
+  }
+}
+
+/** A known handle whose key is proven to be another one now. */
+async function followKey(core: Core, { handle, primary }: Record): Promise<void> {
+  const pinned = await core.peers.pinned(handle);
+  const row = pinned === undefined || pinned === primary ? undefined : await core.conversation(pinned);
+  if (row && !row.keys.includes(primary)) await moveTo(core, row.id, primary);
 }
 
 /** Gives a conversation another key; if there is one under that key already, its messages come along. */
@@ -84,6 +106,14 @@ async function moveMessages(
   });
   into.keys = [...new Set([...into.keys, ...from.keys])];
   await tx.objectStore('conversations').delete(from.id);
+}
+
+/** Finds the handles that couldn't be found before. */
+export async function introduceAll(core: Core): Promise<void> {
+  const rows = await core.db.getAll('conversations');
+  for (const row of rows) {
+    if (row.handle === undefined && row.id !== REFUSED) await introduce(core, row.primary);
+  }
 }
 
 /** Finds the handle of somebody who wrote for the first time; and whether they are an old acquaintance with another key. */

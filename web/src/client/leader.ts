@@ -20,6 +20,12 @@ export async function lead(stop: AbortSignal, work: (over: AbortSignal) => Promi
   }
 }
 
+/** Whether some window has the mail. */
+export async function anotherLeads(): Promise<boolean> {
+  const { held = [] } = await navigator.locks.query();
+  return held.some(({ name }) => name === LOCK);
+}
+
 /** Takes the lock from a window that doesn't answer, as one that its browser froze. Whoever had it stops. */
 export async function seize(): Promise<void> {
   await navigator.locks.request(LOCK, { steal: true }, async () => {});

@@ -10,6 +10,7 @@ import type { ConversationRow, Database, OutboxRow } from './database.ts';
 import { codeOf } from './errors.ts';
 import { chunkBody, chunkId, chunkOf, manifestBody } from './files.ts';
 import { openContent } from './messages.ts';
+import type { Addressee } from './peers.ts';
 import type { Keys } from './vault.ts';
 
 /** What was sealed longer ago is sealed anew: after ten minutes no reader takes it. In milliseconds. */
@@ -26,8 +27,8 @@ export interface Post {
   readonly handle: string;
   /** Throws a `KezError`. */
   deliver(to: string, envelope: object): Promise<Sent>;
-  /** The handle of the peer, whose key was checked. Throws `KeyChanged` or a `KezError`. The row may have another key then. */
-  handleOf(conversation: ConversationRow): Promise<string>;
+  /** The handle of the peer, and the key, which was checked. Throws `KeyChanged` or a `KezError`. */
+  addressOf(conversation: ConversationRow): Promise<Addressee>;
   /** A message changed. */
   changed(conversation: Primary, order: number): void;
   keyChanged(conversation: Primary, error: KeyChanged): Promise<void>;
@@ -80,16 +81,20 @@ export class Outbox {
     }
   }
 
-  /** The first that can be sent now. */
+  /** The first that can be sent now. Texts needn't wait for the chunks of a file. */
   async #next(): Promise<OutboxRow | undefined> {
+    let file: OutboxRow | undefined;
     const locked = this.#post.keys() === undefined;
     let cursor = await this.#db.transaction('outbox').store.openCursor();
     while (cursor) {
       const row = cursor.value;
-      if (!row.failed && (!locked || isFresh(row))) return row;
+      if (!row.failed && (!locked || isFresh(row))) {
+        if (row.part === 0) return row;
+        file ??= row;
+      }
       cursor = await cursor.continue();
     }
-    return undefined;
+    return file;
   }
 
   /** Sends the next part to whoever hasn't got it. */
@@ -98,8 +103,8 @@ export class Outbox {
     if (!conversation) return this.#remove(row);
     const keys = this.#post.keys();
     if (!row.copy) {
-      const handle = await this.#post.handleOf(conversation);
-      const { envelope } = await this.#sealed(row, conversation.primary, keys);
+      const { handle, primary } = await this.#post.addressOf(conversation);
+      const { envelope } = await this.#sealed(row, primary, keys);
       await this.#post.deliver(handle, envelope);
       const toSelf = handle === this.#post.handle;
       await this.#advance(row, toSelf);

@@ -1,7 +1,6 @@
 // Who is behind a handle: the key that was pinned at first, or its proven successor, and nobody else.
 
 import { utf8 } from '../lib/bytes.ts';
-import { Broken, Chain } from '../lib/chain/index.ts';
 import { KezError } from '../lib/error.ts';
 import { lookup, lookupKey, sigchain } from '../lib/http.ts';
 import { strongKey } from '../lib/keys/ed25519.ts';
@@ -12,6 +11,12 @@ import { ClientError, ForeignServer } from './errors.ts';
 
 /** Milliseconds for which a key that was looked up is taken as the handle's. */
 const FRESH = 60_000;
+
+/** Whom a message goes to. */
+export interface Addressee {
+  readonly handle: string;
+  readonly primary: Primary;
+}
 
 /** The people of one server. */
 export class Peers {
@@ -62,13 +67,18 @@ export class Peers {
     return record;
   }
 
+  /** The key that is pinned for a handle. */
+  async pinned(handle: string): Promise<Primary | undefined> {
+    return (await this.#pins()).get(handle, this.server);
+  }
+
   /**
-   * The handle to send to, and pins its key. Throws `KeyChanged` if the handle has another key now that nothing proves; calls `moved` if it has a proven one.
+   * The handle and the key to send to, and pins the key. Throws `KeyChanged` if the handle has another key now that nothing proves; calls `moved` if it has a proven one.
    * Throws a `KezError`: `unknown_handle` of somebody who left.
    */
-  async handleOf(row: ConversationRow, moved: (to: Primary) => Promise<void>): Promise<string> {
+  async addressOf(row: ConversationRow, moved: (to: Primary) => Promise<void>): Promise<Addressee> {
     const known = this.#checked.get(row.primary);
-    if (known && Date.now() - known.at < FRESH) return known.handle;
+    if (known && Date.now() - known.at < FRESH) return { handle: known.handle, primary: row.primary };
     const record = await this.#recordOf(row);
     const { handle, primary } = record;
     if (primary !== row.primary) {
@@ -82,7 +92,7 @@ export class Peers {
     pins.check(handle, this.server, primary, () => proof);
     if (pinned !== primary) await this.pin(handle, primary);
     this.#checked.set(primary, { handle, at: Date.now() });
-    return handle;
+    return { handle, primary };
   }
 
   /** By the handle, if it is known; it may have been given up for another. */
@@ -99,6 +109,7 @@ export class Peers {
   /** Whether the identity log of `from` says that its owner goes on under `to`. Throws a `KezError` if it can't be had. */
   async proves(from: Primary, to: Primary): Promise<boolean> {
     if (from === to) return true;
+    const { Broken, Chain } = await import('../lib/chain/index.ts');
     try {
       const { events } = await sigchain(this.api, from);
       const chain = Chain.verify(events.map((event) => utf8(JSON.stringify(event))));

@@ -10,7 +10,7 @@ import { API, type Core } from './core.ts';
 import { fact, keepFact } from './database.ts';
 import { Feed } from './feed.ts';
 import type { Filed } from './filing.ts';
-import { introduce, moveTo, warnOfKey } from './key-change.ts';
+import { introduce, introduceAll, moveTo, warnOfKey } from './key-change.ts';
 import { Outbox } from './outbox.ts';
 
 /** A session that was refused so soon after its beginning isn't followed by another. In milliseconds. */
@@ -44,7 +44,7 @@ export class MailWork {
         return core.account?.handle ?? '';
       },
       deliver: (to, envelope): Promise<Sent> => this.#feed.deliver(to, envelope),
-      handleOf: (row) => core.peers.handleOf(row, (to) => moveTo(core, row.id, to)),
+      addressOf: (row) => core.peers.addressOf(row, (to) => moveTo(core, row.id, to)),
       changed: (conversation, order) => core.changed({ conversation, order }),
       keyChanged: (conversation, error) => warnOfKey(core, conversation, error.offered),
     });
@@ -124,7 +124,9 @@ export class MailWork {
 
   #status(status: Status): void {
     this.#core.bus.tell({ type: 'status', status });
-    if (status.live === 'live') this.#outbox.ring();
+    if (status.live !== 'live') return;
+    this.#outbox.ring();
+    if (this.#core.keys) void introduceAll(this.#core).catch(() => {});
   }
 
   #stored(): void {

@@ -7,6 +7,8 @@ import type { Handle, Page, Primary, Record, Sent, ServerInfo, Sigchain } from '
 
 /** For an answer, in milliseconds. */
 const DEADLINE = 10_000;
+/** For an answer to a message, which may be large and the way up narrow. */
+const SEND_DEADLINE = 60_000;
 
 /** Binds a handle to a key. The same registration again has the same answer. Throws a `KezError`. */
 export function register(api: string, domain: string, handle: string, person: Identity): Promise<Record> {
@@ -30,7 +32,8 @@ export function lookupKey(api: string, primary: Primary): Promise<Record> {
 
 /** Sends as the person of this token; what comes back is on the server's disk. The same envelope again is stored once. Throws a `KezError`. */
 export function send(api: string, token: string, to: Handle, envelope: object): Promise<Sent> {
-  return post(`${api}/v1/messages`, { to, envelope }, { authorization: `Bearer ${token}` });
+  const headers = { authorization: `Bearer ${token}` };
+  return post(`${api}/v1/messages`, { to, envelope }, headers, SEND_DEADLINE);
 }
 
 /** A page of the mail of this token's person, oldest first, from behind `since`. Throws a `KezError`. */
@@ -54,18 +57,23 @@ function chainPath(primary: Primary): string {
 }
 
 /** Posts JSON, or nothing. Throws a `KezError`. */
-export function post<T>(url: string, body: unknown, headers: { [name: string]: string } = {}): Promise<T> {
+export function post<T>(
+  url: string,
+  body: unknown,
+  headers: { [name: string]: string } = {},
+  deadline = DEADLINE,
+): Promise<T> {
   if (body === undefined) return ask(url, { method: 'POST', headers });
   const json = { 'content-type': 'application/json', ...headers };
-  return ask(url, { method: 'POST', body: JSON.stringify(body), headers: json });
+  return ask(url, { method: 'POST', body: JSON.stringify(body), headers: json }, deadline);
 }
 
-async function ask<T>(url: string, request: RequestInit): Promise<T> {
+async function ask<T>(url: string, request: RequestInit, deadline = DEADLINE): Promise<T> {
   const whole: RequestInit = {
     ...request,
     credentials: 'omit',
     cache: 'no-store',
-    signal: AbortSignal.timeout(DEADLINE),
+    signal: AbortSignal.timeout(deadline),
   };
   const response = await fetch(url, whole).catch((cause) => {
     const code = cause instanceof DOMException && cause.name === 'TimeoutError' ? 'timeout' : 'disconnected';
