@@ -16,5 +16,6 @@ export * from './sealing/index.ts';
 export { Session } from './session.ts';
 export * from './sse/index.ts';
 export { timestamp } from './timestamp.ts';
-export { type Verified, verifyEnvelope } from './verify.ts';
+export type { Verified } from './verify.ts';
+export { verifyEnvelope } from './verify-envelope.ts';
 export type * from './wire.ts';

@@ -2,7 +2,7 @@
 
 import { hex, utf8 } from '../bytes.ts';
 import { type Signed, signed } from '../envelope.ts';
-import type { Signer } from '../keys/key.ts';
+import type { Signer } from '../keys/suite.ts';
 import { demand } from '../verify.ts';
 import type { Timestamp } from '../wire.ts';
 import { Chain } from './chain.ts';
