@@ -5,6 +5,7 @@ import { Refusal } from '../lib/refusal.ts';
 import { Opener, type SealedMessage } from '../lib/sealing/index.ts';
 import { timestamp } from '../lib/timestamp.ts';
 import type { Message } from '../lib/wire.ts';
+import { breath } from './breath.ts';
 import type { ArrivedRow, Database, Place } from './database.ts';
 import { whole } from './database.ts';
 import { type Filed, fileMessage, fileRefusal } from './filing.ts';
@@ -108,21 +109,4 @@ function abort(tx: { abort(): void; done: Promise<void> }): void {
   } catch {
     // It ended by itself.
   }
-}
-
-/** Lets the page draw and answer. A timer would be held back in a window that nobody sees. */
-export function breath(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
-}
-
-/** How much mail isn't open yet, over all conversations. */
-export function countArrived(db: Database): Promise<number> {
-  return db.count('arrived');
 }

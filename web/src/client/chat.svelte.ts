@@ -2,15 +2,13 @@
 
 import type { Change } from './bus.ts';
 import { changeRow, openPreview, sealPreview, viewOf } from './conversations.ts';
-import type { Core } from './core.ts';
+import { type Core, engine } from './core.ts';
 import type { ConversationRow, MessageRow } from './database.ts';
 import { whole } from './database.ts';
 import { ClientError } from './errors.ts';
 import { allChunks, assemble } from './files.ts';
-import { acceptKey } from './key-change.ts';
 import { itemOf, openContent } from './messages.ts';
 import type { Conversation, Item } from './types.ts';
-import { writeFile, writeText } from './writing.ts';
 
 /** Messages that are loaded at once. */
 const PAGE = 60;
@@ -89,12 +87,14 @@ export class Chat {
 
   /** Resolves when the text is in the outbox, on the disk. Throws `device_full`. */
   async send(text: string): Promise<void> {
+    const { writeText } = await engine();
     await writeText(this.#core, this.peer.primary, text);
     this.saveDraft('');
   }
 
   /** Resolves when the whole file is in the outbox. Throws `file_too_large`, `unknown_file`, `device_full`. */
   async sendFile(file: File): Promise<void> {
+    const { writeFile } = await engine();
     await writeFile(this.#core, this.peer.primary, file);
   }
 
@@ -110,7 +110,7 @@ export class Chat {
     }
     await tx.done;
     if (!row) return;
-    this.#core.peers.forget();
+    this.#core.peers?.forget();
     this.#core.changed({ conversation: row.conversation, order: row.order });
     this.#core.bus.tell({ type: 'outbox' });
   }
@@ -178,6 +178,7 @@ export class Chat {
 
   /** Goes on under the key that the peer's handle has now; or, where that was proven, has seen the notice. Messages that failed for it may be retried. */
   async acceptKeyChange(): Promise<void> {
+    const { acceptKey } = await engine();
     await acceptKey(this.#core, this.peer.id);
   }
 

@@ -1,14 +1,12 @@
 // The client: who is here, whether they are unlocked, and their conversations. One in each window; one of the windows gets the mail for all.
 
 import { KezError } from '../lib/error.ts';
-import { lookup, lookupKey, register, server } from '../lib/http.ts';
-import { Identity } from '../lib/identity.ts';
+import { lookup, lookupKey, server } from '../lib/http.ts';
 import type { Primary, ServerInfo } from '../lib/wire.ts';
-import { countArrived } from './arrivals.ts';
 import { Bus, type Change, type Notice, type Status } from './bus.ts';
 import { Chat } from './chat.svelte.ts';
 import { changeRow, newRow, viewOf } from './conversations.ts';
-import { API, Core, DEFAULTS } from './core.ts';
+import { API, Core, DEFAULTS, engine } from './core.ts';
 import {
   type ConversationRow,
   type Database,
@@ -21,13 +19,12 @@ import {
 import { ClientError, codeOf } from './errors.ts';
 import { allChunks } from './files.ts';
 import { IdentityLog } from './identity.svelte.ts';
-import { findPeer } from './key-change.ts';
 import { anotherLeads, lead, seize } from './leader.ts';
 import { search } from './search.ts';
 import type { Conversation, Hit, Live, Peer, Phase, Transport, TransportChoice } from './types.ts';
 import { Update } from './update.ts';
 import { closeVault, type Keys, keysOf, openVault, type Secrets } from './vault.ts';
-import { MailWork } from './work.ts';
+import type { MailWork } from './work.ts';
 
 /** Between looks at whether the keys are to be locked away, in milliseconds. */
 const IDLE_LOOK = 10_000;
@@ -196,6 +193,7 @@ export class Client {
   async create({ handle, phrase, passphrase }: { handle: string; phrase: string; passphrase: string }) {
     const secrets = await secretsOf(phrase);
     const { name } = await this.#needServer();
+    const { Identity, register } = await engine();
     const person = Identity.fromSeed(secrets.seed);
     const vault = await closeVault(secrets, person.primary, passphrase);
     await register(API, name, handle, person);
@@ -206,6 +204,7 @@ export class Client {
   async restore({ phrase, passphrase }: { phrase: string; passphrase: string }) {
     const secrets = await secretsOf(phrase);
     const { name } = await this.#needServer();
+    const { Identity } = await engine();
     const { primary } = Identity.fromSeed(secrets.seed);
     const { handle } = await lookupKey(API, primary);
     const vault = await closeVault(secrets, primary, passphrase);
@@ -227,7 +226,7 @@ export class Client {
     this.#core.account = account;
     this.account = account;
     bus.tellOthers({ type: 'account' });
-    await this.#open(keysOf(secrets));
+    await this.#open(await keysOf(secrets));
     bus.tellOthers({ type: 'unlocked', secrets });
     void this.#lead();
   }
@@ -235,7 +234,7 @@ export class Client {
   /** Throws `WrongPassphrase`. */
   async unlock(passphrase: string): Promise<void> {
     const secrets = await this.#openVault(passphrase);
-    await this.#open(keysOf(secrets));
+    await this.#open(await keysOf(secrets));
     this.#core.bus.tellOthers({ type: 'unlocked', secrets });
   }
 
@@ -299,6 +298,7 @@ export class Client {
 
   /** Who is meant by a handle, `handle@server` or a key. Throws a `KezError`, `KeyChanged`, `ForeignServer`, `not_a_peer`. */
   async findPeer(text: string): Promise<Peer> {
+    const { findPeer } = await engine();
     const { primary, handle } = await findPeer(this.#core, text);
     this.#found.set(primary, handle);
     const verified = (await this.#core.conversation(primary))?.verified ?? false;
@@ -425,7 +425,7 @@ export class Client {
 
   async #count(): Promise<void> {
     const { db } = this.#core;
-    const [arrived, waiting] = await Promise.all([countArrived(db), db.count('outbox')]);
+    const [arrived, waiting] = await Promise.all([db.count('arrived'), db.count('outbox')]);
     let unread = arrived;
     for (const row of this.#rows.values()) unread += row.blocked ? 0 : row.unread;
     this.unread = unread;
@@ -467,7 +467,7 @@ export class Client {
         this.#answerHello();
         break;
       case 'unlocked':
-        if (this.account && !this.#core.keys) void this.#open(keysOf(notice.secrets));
+        void this.#takeKeys(notice.secrets);
         break;
       case 'locked':
         if (this.account) void this.#lockedHere();
@@ -493,6 +493,12 @@ export class Client {
     if (this.#work) bus.tellOthers({ type: 'status', status: this.#work.status });
   }
 
+  /** Another window was unlocked. */
+  async #takeKeys(secrets: Secrets): Promise<void> {
+    const keys = await keysOf(secrets);
+    if (this.account && !this.#core.keys) await this.#open(keys);
+  }
+
   async #reloadSettings(): Promise<void> {
     this.#core.settings = { ...DEFAULTS, ...(await fact(this.#core.db, 'settings')) };
     this.#showSettings();
@@ -514,8 +520,9 @@ export class Client {
   }
 
   /** Gets the mail and sends, once it is this window's turn. */
-  #lead(): Promise<void> {
-    return lead(this.#stop.signal, async (over) => {
+  async #lead(): Promise<void> {
+    const { MailWork } = await engine();
+    await lead(this.#stop.signal, async (over) => {
       this.#work = new MailWork(this.#core, (ids) => void this.#news(ids));
       try {
         await this.#work.run(over);

@@ -4,11 +4,16 @@ import type { Primary, ServerInfo } from '../lib/wire.ts';
 import type { Bus, Change } from './bus.ts';
 import type { Account, ConversationRow, Database, Settings } from './database.ts';
 import { ClientError } from './errors.ts';
-import { Peers } from './peers.ts';
+import type { Peers } from './peers.ts';
 import type { Keys } from './vault.ts';
 
 /** Base URL of the server: the one that the page is from. */
 export const API = globalThis.location?.origin ?? '';
+
+/** The part that mail and keys need, which is as large as all the rest: loaded once there is an account. */
+export function engine(): Promise<typeof import('./engine.ts')> {
+  return import('./engine.ts');
+}
 
 export const DEFAULTS: Settings = { transport: 'auto', lockAfter: 15 };
 
@@ -17,7 +22,8 @@ export class Core {
   account: Account | undefined;
   server: ServerInfo | undefined;
   settings: Settings = DEFAULTS;
-  #peers: Peers | undefined;
+  /** Made by `peersOf`. */
+  peers: Peers | undefined;
 
   constructor(
     readonly db: Database,
@@ -33,11 +39,6 @@ export class Core {
   /** The name of the server that the account is at. */
   get domain(): string {
     return this.account?.server ?? this.server?.name ?? '';
-  }
-
-  get peers(): Peers {
-    if (this.#peers?.server !== this.domain) this.#peers = new Peers(this.db, API, this.domain);
-    return this.#peers as Peers;
   }
 
   /** Tells every window what changed. */

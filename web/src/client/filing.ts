@@ -6,7 +6,7 @@ import { keyOf } from '../lib/sealing/seen.ts';
 import type { Primary } from '../lib/wire.ts';
 import { newRow, rowOf } from './conversations.ts';
 import { type ArrivedRow, conversationOf, type Whole } from './database.ts';
-import { readChunk, readManifest, storeChunk } from './files.ts';
+import { readChunk, readManifest, storeChunk } from './file-messages.ts';
 import { appendMessage, type Content } from './messages.ts';
 import { admit } from './seen-store.ts';
 import { REFUSED } from './types.ts';

@@ -3,7 +3,7 @@
 export { KezError } from '../lib/error.ts';
 export { BadPhrase } from '../lib/keys/bad-phrase.ts';
 export { Refusal } from '../lib/refusal.ts';
-export { KeyChanged } from '../lib/sealing/pins.ts';
+export { KeyChanged } from '../lib/sealing/key-changed.ts';
 export type { Primary, ServerInfo } from '../lib/wire.ts';
 export { Chat } from './chat.svelte.ts';
 export { Client } from './client.svelte.ts';

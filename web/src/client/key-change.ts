@@ -1,11 +1,12 @@
 // A peer's key changed: what becomes of their conversation.
 
 import { KezError } from '../lib/error.ts';
-import { KeyChanged } from '../lib/sealing/index.ts';
+import { KeyChanged } from '../lib/sealing/key-changed.ts';
 import type { Primary, Record } from '../lib/wire.ts';
 import { changeRow, openPreview, sealPreview } from './conversations.ts';
 import type { Core } from './core.ts';
 import { type ConversationRow, type Whole, whole } from './database.ts';
+import { peersOf } from './peers.ts';
 import { REFUSED } from './types.ts';
 
 /** The handle has another key, and nothing proves the change: nothing is sent until the person decides. */
@@ -27,15 +28,15 @@ export async function acceptKey(core: Core, id: Primary): Promise<void> {
   const row = await core.db.get('conversations', id);
   if (!row?.keyChange) return;
   const { to } = row.keyChange;
-  if (row.handle !== undefined) await core.peers.pin(row.handle, to);
+  if (row.handle !== undefined) await peersOf(core).pin(row.handle, to);
   await join(core, id, to, undefined);
-  core.peers.forget();
+  peersOf(core).forget();
 }
 
 /** Who is meant by what a person typed; as `Peers.find`. A key that changed is shown in the conversation with its handle, too. */
 export async function findPeer(core: Core, text: string): Promise<Record> {
   try {
-    const record = await core.peers.find(text);
+    const record = await peersOf(core).find(text);
     await followKey(core, record);
     return record;
   } catch (error) {
@@ -47,7 +48,7 @@ export async function findPeer(core: Core, text: string): Promise<Record> {
 
 /** A known handle whose key is proven to be another one now. */
 async function followKey(core: Core, { handle, primary }: Record): Promise<void> {
-  const pinned = await core.peers.pinned(handle);
+  const pinned = await peersOf(core).pinned(handle);
   const row = pinned === undefined || pinned === primary ? undefined : await core.conversation(pinned);
   if (row && !row.keys.includes(primary)) await moveTo(core, row.id, primary);
 }
@@ -120,7 +121,7 @@ export async function introduceAll(core: Core): Promise<void> {
 export async function introduce(core: Core, primary: Primary): Promise<void> {
   let handle: string;
   try {
-    handle = (await core.peers.byKey(primary)).handle;
+    handle = (await peersOf(core).byKey(primary)).handle;
   } catch (error) {
     // Without a handle they are shown by their key.
     if (error instanceof KezError) return;
@@ -135,7 +136,7 @@ export async function introduce(core: Core, primary: Primary): Promise<void> {
       row.handle = handle;
     });
     core.changed({ conversation: row.id });
-  } else if (await core.peers.proves(known.primary, primary)) {
+  } else if (await peersOf(core).proves(known.primary, primary)) {
     await moveTo(core, known.id, primary);
   } else {
     await warnOfKey(core, known.id, primary);

@@ -6,6 +6,7 @@ import { lookup, lookupKey, sigchain } from '../lib/http.ts';
 import { strongKey } from '../lib/keys/ed25519.ts';
 import { KeyChanged, Pins } from '../lib/sealing/index.ts';
 import type { Primary, Record } from '../lib/wire.ts';
+import { API, type Core } from './core.ts';
 import type { ConversationRow, Database } from './database.ts';
 import { ClientError, ForeignServer } from './errors.ts';
 
@@ -16,6 +17,12 @@ const FRESH = 60_000;
 export interface Addressee {
   readonly handle: string;
   readonly primary: Primary;
+}
+
+/** The people of the account's server. */
+export function peersOf(core: Core): Peers {
+  if (core.peers?.server !== core.domain) core.peers = new Peers(core.db, API, core.domain);
+  return core.peers;
 }
 
 /** The people of one server. */

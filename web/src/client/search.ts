@@ -1,7 +1,7 @@
 // Searching what is on this device. It is in boxes, so every one is opened, the newest first.
 
 import type { Primary } from '../lib/wire.ts';
-import { breath } from './arrivals.ts';
+import { breath } from './breath.ts';
 import type { Core } from './core.ts';
 import type { MessageRow } from './database.ts';
 import { openContent } from './messages.ts';

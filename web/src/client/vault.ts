@@ -1,10 +1,11 @@
 // The vault: the person's seed and the key of the history, under a key from the passphrase.
 
 import { fromHex, hex } from '../lib/bytes.ts';
-import { Identity } from '../lib/identity.ts';
+import type { Identity } from '../lib/identity.ts';
 import type { Primary } from '../lib/wire.ts';
 import type { Parameters } from './argon2.ts';
 import { openBox, sealBox } from './box.ts';
+import { engine } from './core.ts';
 import { WrongPassphrase } from './errors.ts';
 
 const KEY = 32;
@@ -33,7 +34,8 @@ export interface Keys {
   readonly secrets: Secrets;
 }
 
-export function keysOf(secrets: Secrets): Keys {
+export async function keysOf(secrets: Secrets): Promise<Keys> {
+  const { Identity } = await engine();
   return { identity: Identity.fromSeed(secrets.seed), history: secrets.historyKey, secrets };
 }
 

@@ -12,6 +12,7 @@ import { Feed } from './feed.ts';
 import type { Filed } from './filing.ts';
 import { introduce, introduceAll, moveTo, warnOfKey } from './key-change.ts';
 import { Outbox } from './outbox.ts';
+import { peersOf } from './peers.ts';
 
 /** A session that was refused so soon after its beginning isn't followed by another. In milliseconds. */
 const TOO_SOON = 60_000;
@@ -44,7 +45,7 @@ export class MailWork {
         return core.account?.handle ?? '';
       },
       deliver: (to, envelope): Promise<Sent> => this.#feed.deliver(to, envelope),
-      addressOf: (row) => core.peers.addressOf(row, (to) => moveTo(core, row.id, to)),
+      addressOf: (row) => peersOf(core).addressOf(row, (to) => moveTo(core, row.id, to)),
       changed: (conversation, order) => core.changed({ conversation, order }),
       keyChanged: (conversation, error) => warnOfKey(core, conversation, error.offered),
     });

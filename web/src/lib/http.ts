@@ -1,19 +1,12 @@
 // The few requests that a client makes over HTTP.
 
-import { registration } from './envelope.ts';
 import { KezError } from './error.ts';
-import type { Identity } from './identity.ts';
 import type { Handle, Page, Primary, Record, Sent, ServerInfo, Sigchain } from './wire.ts';
 
 /** For an answer, in milliseconds. */
 const DEADLINE = 10_000;
 /** For an answer to a message, which may be large and the way up narrow. */
 const SEND_DEADLINE = 60_000;
-
-/** Binds a handle to a key. The same registration again has the same answer. Throws a `KezError`. */
-export function register(api: string, domain: string, handle: string, person: Identity): Promise<Record> {
-  return post(`${api}/v1/register`, registration(handle, domain, person));
-}
 
 /** What the server is, and where its NATS is. Throws a `KezError`. */
 export function server(api: string): Promise<ServerInfo> {

@@ -4,10 +4,11 @@ import { expect, test } from 'vitest';
 import { base64url, fromBase64url, fromHex, hex, utf8 } from '../bytes.ts';
 import { signed } from '../envelope.ts';
 import { Identity } from '../identity.ts';
+import { KeyChanged } from './key-changed.ts';
 import { compose, type Message, plaintext, seal, sealCopy, TooLarge } from './message.ts';
 import { Opener } from './opener.ts';
 import { JSON_MAX, pad, paddedLength, unpad } from './padding.ts';
-import { KeyChanged, Pins } from './pins.ts';
+import { Pins } from './pins.ts';
 import { Seen } from './seen.ts';
 import { sealTo } from './suite.ts';
 
