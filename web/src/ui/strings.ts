@@ -44,7 +44,7 @@ export const welcome = {
   points: [
     'No phone number, no e-mail address',
     'One key is your account, on any device',
-    'Twelve words bring everything back',
+    'Twelve words bring your account back',
   ],
 };
 
@@ -102,7 +102,7 @@ export const unlock = {
   title: 'Welcome back',
   passphrase: 'Passphrase',
   unlock: 'Unlock',
-  waiting: (n: number) => `${count(n, 'new message', 'new messages')} came while this page was locked`,
+  waiting: (n: number) => `${count(n, 'unread message', 'unread messages')}`,
   forgot: 'Forgot your passphrase?',
   forgotText:
     'Nobody can reset it. Remove this account from the device, then restore it with your recovery phrase. Messages that are kept here alone are lost.',
@@ -268,7 +268,7 @@ export const settings = {
   transport: 'How messages arrive',
   transports: {
     auto: ['Automatic', 'Takes the other way when one fails'],
-    sse: ['Server-sent events', 'Plain HTTPS, works behind most proxies'],
+    sse: ['SSE', 'Server-sent events over plain HTTPS, works behind most proxies'],
     nats: ['NATS', 'A WebSocket to the message broker, fastest'],
   },
   now: (name: string) => `Now over ${name}`,
