@@ -79,7 +79,8 @@ export class Chat {
 
   /** Loads the newest messages, and follows them. */
   async toNewest(): Promise<void> {
-    const newest = await this.#page('prev', Number.MAX_SAFE_INTEGER);
+    const row = await this.#core.db.get('conversations', this.peer.id);
+    const newest = await this.#page('prev', (row?.next ?? 0) - 1);
     this.window = newest.reverse();
     this.hasBefore = newest.length === PAGE;
     this.hasAfter = false;
@@ -212,23 +213,21 @@ export class Chat {
     if (await changeRow(db, id, change)) this.#core.changed({ conversation: id });
   }
 
+  /** Up to `PAGE` messages from this place on, in the order in which they are met. */
   async #page(direction: 'prev' | 'next', from: number): Promise<Item[]> {
     const { db } = this.#core;
     const { history } = this.#core.needKeys();
     const { id } = this.peer;
-    const range =
-      direction === 'prev' ? IDBKeyRange.bound([id, 0], [id, from]) : IDBKeyRange.bound([id, from], [id, []]);
     const rows: MessageRow[] = [];
     if (direction === 'next') {
-      rows.push(...(await db.getAll('messages', range, PAGE)));
-    } else if (from >= 0) {
-      let cursor = await db.transaction('messages').store.openCursor(range, 'prev');
-      while (cursor && rows.length < PAGE) {
-        rows.push(cursor.value);
-        cursor = await cursor.continue();
-      }
+      rows.push(...(await db.getAll('messages', IDBKeyRange.bound([id, from], [id, []]), PAGE)));
     }
-    return rows.map((row) => itemOf(history, row));
+    // All at once is several times faster than one after another; what was discarded leaves holes.
+    for (let to = from; direction === 'prev' && to >= 0 && rows.length < PAGE; to -= PAGE) {
+      const range = IDBKeyRange.bound([id, Math.max(0, to - PAGE + 1)], [id, to]);
+      rows.push(...(await db.getAll('messages', range)).reverse());
+    }
+    return rows.slice(0, PAGE).map((row) => itemOf(history, row));
   }
 
   #changed(changes: readonly Change[]): void {

@@ -3,6 +3,7 @@
 import { KezError } from '../lib/error.ts';
 import { KeyChanged } from '../lib/sealing/key-changed.ts';
 import type { Primary, Record } from '../lib/wire.ts';
+import type { Change } from './bus.ts';
 import { changeRow, openPreview, sealPreview } from './conversations.ts';
 import type { Core } from './core.ts';
 import { type ConversationRow, type Whole, whole } from './database.ts';
@@ -64,8 +65,14 @@ async function join(
   const conversations = tx.objectStore('conversations');
   const row = await conversations.get(id);
   const other = await conversations.index('keys').get(to);
+  const changes: Change[] = [{ conversation: id }];
   if (row) {
-    if (other && other.id !== id) await moveMessages(tx, core, other, row);
+    if (other && other.id !== id) {
+      changes.push({ conversation: other.id });
+      const first = row.next;
+      await moveMessages(tx, core, other, row);
+      for (let order = first; order < row.next; order++) changes.push({ conversation: id, order });
+    }
     row.primary = to;
     if (!row.keys.includes(to)) row.keys = [...row.keys, to];
     row.verified = notice === undefined && row.verified;
@@ -74,7 +81,7 @@ async function join(
     await conversations.put(row);
   }
   await tx.done;
-  core.changed({ conversation: id }, ...(other && other.id !== id ? [{ conversation: other.id }] : []));
+  core.changed(...changes);
 }
 
 async function moveMessages(

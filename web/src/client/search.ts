@@ -37,16 +37,17 @@ export async function* search(core: Core, text: string, stop: AbortSignal): Asyn
   }
 }
 
-/** The messages before this one, by their time. */
+/** The messages before this one, by their time, the newest first. */
 async function newest({ db }: Core, before: Place | undefined): Promise<MessageRow[]> {
   const range = before && IDBKeyRange.upperBound(before, true);
-  const rows: MessageRow[] = [];
-  let cursor = await db.transaction('messages').store.index('at').openCursor(range, 'prev');
-  while (cursor && rows.length < BATCH) {
-    rows.push(cursor.value);
-    cursor = await cursor.continue();
-  }
-  return rows;
+  const index = db.transaction('messages').store.index('at');
+  const cursor = await index.openKeyCursor(range, 'prev');
+  if (!cursor) return [];
+  const last = cursor.key;
+  const first = (await cursor.advance(BATCH - 1))?.key;
+  // All at once is several times faster than one after another.
+  const rows = await index.getAll(first ? IDBKeyRange.bound(first, last) : IDBKeyRange.upperBound(last));
+  return rows.reverse();
 }
 
 /** Without capitals and accents. */
