@@ -142,6 +142,10 @@ try {
 
   await people.changeKey();
   await shoot(page, '21-key-changed');
+  await button(page, 'Compare keys').click();
+  await page.getByRole('list', { name: 'Fingerprint' }).nth(1).waitFor();
+  await shoot(page, '26-key-compared');
+  await page.keyboard.press('Escape');
 
   await button(page, 'Lock').click();
   await people.speakUp();

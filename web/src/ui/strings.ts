@@ -213,6 +213,9 @@ export const keyChange = {
 export const details = {
   title: 'Details',
   fingerprint: 'Fingerprint',
+  knownFingerprint: 'Fingerprint of the key that you know',
+  newFingerprint: 'Fingerprint of the new key',
+  newKey: 'New key',
   fingerprintText: (name: string) =>
     `${name} sees the same words and picture under “Settings” when the key is theirs.`,
   ownFingerprintText: 'Others see the same words and picture for you.',
