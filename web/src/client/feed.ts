@@ -15,8 +15,9 @@ import { type Database, fact } from './database.ts';
 import { ClientError, codeOf, storageError } from './errors.ts';
 import type { Live, Transport, TransportChoice } from './types.ts';
 
-/** A transport that doesn't connect within this is left for the other one. In milliseconds. */
+/** A transport that doesn't connect within this, or so often, is left for the other one. In milliseconds, and tries. */
 const PATIENCE = 10_000;
+const TRIES = 2;
 /** Between polls while nothing streams. */
 const HEARTBEAT = 30_000;
 /** Before another try: at first, and at most. */
@@ -61,6 +62,8 @@ export class Feed {
   #failures = 0;
   #lived = false;
   #woken = false;
+  /** Which transport is tried next where none is chosen. */
+  #nearer: Transport = 'sse';
   #closed = false;
   #waiting: Message[] = [];
   #writing: Promise<void> | undefined;
@@ -101,7 +104,6 @@ export class Feed {
       while (!this.#closed) await this.#once();
     } finally {
       clearInterval(beat);
-      this.#say('offline', undefined);
     }
   }
 
@@ -120,9 +122,14 @@ export class Feed {
     }
     this.#stream = undefined;
     if (this.#closed) return;
-    // It was no failure: the same transport again, and at once.
-    this.#failures = this.#woken ? 0 : this.#failures + 1;
-    this.#woken = false;
+    if (this.#woken) {
+      // It was no failure: the same transport again, and at once.
+      this.#failures = 0;
+      this.#woken = false;
+    } else {
+      this.#failures += 1;
+      this.#nearer = this.#nearer === 'sse' ? 'nats' : 'sse';
+    }
     const refused = error instanceof KezError && error.retryAfter === undefined;
     if (refused) {
       const another = this.#session !== undefined && (await this.#source.ended(this.#session));
@@ -142,13 +149,15 @@ export class Feed {
     return this.#lived ? 'reconnecting' : 'connecting';
   }
 
-  /** What is chosen; else SSE first, which is nearer, and after a failure the other one. */
+  /** What is chosen; else SSE at first, and after a failure the other one. */
   #pick(): Transport {
     const choice = this.#source.choice();
     if (this.#source.natsUrl() === undefined) return 'sse';
-    if (choice !== 'auto') return choice;
-    const last = this.#transport ?? 'sse';
-    return this.#failures === 0 ? last : last === 'sse' ? 'nats' : 'sse';
+    return choice === 'auto' ? this.#nearer : choice;
+  }
+
+  #hasOther(): boolean {
+    return this.#source.choice() === 'auto' && this.#source.natsUrl() !== undefined;
   }
 
   async #follow(session: Session, transport: Transport): Promise<void> {
@@ -157,16 +166,14 @@ export class Feed {
     const stream = transport === 'sse' ? openSse(session, place) : await this.#openNats(session, place);
     this.#stream = stream;
     this.#broken = undefined;
-    let patience: ReturnType<typeof setTimeout> | undefined;
-    const wait = () => {
-      clearTimeout(patience);
-      patience = setTimeout(() => stream.close(), PATIENCE);
-    };
-    wait();
+    let tries = 0;
+    let patience = this.#hasOther() ? setTimeout(() => stream.close(), PATIENCE) : undefined;
     try {
       for await (const event of stream.mail) {
         if (event.type === 'connected') {
           clearTimeout(patience);
+          patience = undefined;
+          tries = 0;
           this.#failures = 0;
           this.#lived = true;
           this.#say('live', transport);
@@ -176,8 +183,12 @@ export class Feed {
           await this.#writing;
           await startOver(this.#db, event.epoch);
         } else {
+          tries += 1;
+          this.#failures += 1;
           this.#say(this.#waitingState(), undefined);
-          wait();
+          if (!this.#hasOther()) continue;
+          if (tries >= TRIES) break;
+          patience ??= setTimeout(() => stream.close(), PATIENCE);
         }
       }
       await this.#writing;
