@@ -88,6 +88,22 @@ test("one's own copy tells to whom, and is one's own alone", async () => {
   await expect(foreign).rejects.toEqual(refused('wrong_recipient'));
 });
 
+test('mail of an earlier key stays readable', async () => {
+  const [old, older, now] = [Identity.generate(), Identity.generate(), Identity.generate()];
+  const opener = new Opener(now, [old, older]);
+  for (const own of [old, older, now]) {
+    const message = compose(alice, own.primary, 'hi');
+    expect(await opener.open(await seal(alice, message), message.sent_at)).toEqual(message);
+    expect(opener.isOwn(own.primary)).toBe(true);
+  }
+  const message = compose(alice, bob.primary, 'hi');
+  await expect(opener.open(await seal(alice, message), message.sent_at)).rejects.toEqual(
+    refused('not_opened'),
+  );
+  expect(opener.isOwn(bob.primary)).toBe(false);
+  await expect(opener.open('{}', message.sent_at)).rejects.toEqual(refused('malformed_envelope'));
+});
+
 test('padding has one form', () => {
   for (const [json, bucket] of [
     [0, 512],
