@@ -98,6 +98,10 @@ try {
   await shoot(page, '11-chat-draft');
   await page.getByRole('textbox', { name: 'Message' }).fill('');
 
+  await button(page, 'Show boathouse.png large').click();
+  await shoot(page, '27-image');
+  await page.keyboard.press('Escape');
+
   await page.context().setOffline(true);
   await connection(page).getByText('○ offline').waitFor();
   await page.getByRole('textbox', { name: 'Message' }).fill('This one waits for the network');

@@ -190,6 +190,7 @@ export const chat = {
   keyPending: 'Nothing is sent until you decide about the new key.',
   refusedPane: 'What came and names no sender who can be proven. Nothing here can be answered.',
   download: (name: string) => `Save ${name}`,
+  open: (name: string) => `Show ${name} large`,
   image: (name: string) => `Image ${name}`,
   fileLoading: (percent: number) => `${percent} %`,
   fileProgress: (name: string) => `Progress of ${name}`,
@@ -227,7 +228,7 @@ export const details = {
   unverify: 'Remove the mark',
   block: 'Block',
   unblock: 'Unblock',
-  blockText: 'Their messages are no longer shown or counted.',
+  blockText: 'Their messages are kept, but neither counted nor announced.',
   remove: 'Delete conversation',
   removeText: 'Deletes the messages on this device. Others keep theirs.',
   removeSure: 'Delete all messages of this conversation from this device?',
@@ -257,6 +258,8 @@ export const verify = {
   matchNext: 'Now let them scan yours.',
   differentKey: (name: string) =>
     `This code has another key than the one that you write to. Don’t send ${name} anything secret, and look at the notice about keys.`,
+  knownKey: (name: string) =>
+    `This is the key that you knew. The new one isn’t ${name}’s: don’t use it, and tell who runs the server.`,
   notACode: 'This isn’t a Kez Chat code. Ask for the one under “Verify in person”.',
 };
 
@@ -306,6 +309,9 @@ export const settings = {
   deviceName: 'Name of the device',
   deviceHint: 'Such as “Phone” or “Laptop at work”',
   proofLink: 'Proof',
+  copyClaim: 'Copy claim',
+  claimText:
+    'To be believed, publish the claim in the account itself, such as in a gist, a DNS record or a post.',
   revoke: (what: string) => `Revoke ${what}`,
   revokeShort: 'Revoke',
   revokeSure: (what: string) => `Say that ${what} is no longer yours? The log keeps both entries for ever.`,
