@@ -92,6 +92,8 @@ try {
 
   await people.converse();
   await shoot(page, '10-chat');
+  const top = () => page.getByRole('list', { name: 'Messages' }).evaluate((list) => list.scrollTo(0, 0));
+  await shoot(page, '28-chat-top', top);
   await page
     .getByRole('textbox', { name: 'Message' })
     .fill('A draft that goes on\nover two lines, and is kept');

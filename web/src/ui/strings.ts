@@ -12,7 +12,6 @@ export const app = {
   continue: 'Continue',
   copy: 'Copy',
   copied: 'Copied',
-  done: 'Done',
   show: 'Show',
   hide: 'Hide',
   retry: 'Try again',
@@ -100,7 +99,6 @@ export const restore = {
 
 export const unlock = {
   title: 'Welcome back',
-  passphrase: 'Passphrase',
   unlock: 'Unlock',
   waiting: (n: number) => `${count(n, 'unread message', 'unread messages')}`,
   forgot: 'Forgot your passphrase?',
@@ -169,6 +167,7 @@ export const chat = {
   begin: (name: string) => `This is the beginning of your conversation with ${name}.`,
   beginText:
     'Messages are sealed for their key alone. Compare fingerprints once, to be sure that the key is theirs.',
+  unread: 'New messages',
   newest: 'Jump to newest',
   newestCount: (n: number) => `Jump to newest, ${n} new`,
   today: 'Today',
@@ -192,9 +191,7 @@ export const chat = {
   download: (name: string) => `Save ${name}`,
   open: (name: string) => `Show ${name} large`,
   image: (name: string) => `Image ${name}`,
-  fileLoading: (percent: number) => `${percent} %`,
   fileProgress: (name: string) => `Progress of ${name}`,
-  fileAway: 'The file isn’t whole yet. It goes on by itself.',
   tooLarge: (name: string) => `${name} is larger than 10 MB. Send a smaller file.`,
   emptyFile: (name: string) => `${name} is empty.`,
 };
@@ -266,7 +263,6 @@ export const verify = {
 export const settings = {
   title: 'Settings',
   you: 'You',
-  address: 'Address',
   copyAddress: 'Copy address',
   showCode: 'Show my code',
   hideCode: 'Hide my code',
@@ -288,7 +284,6 @@ export const settings = {
   notifications: 'Notifications',
   notificationsText: 'Tell me about new messages while this page is in the background.',
   notificationsOn: 'Turn on',
-  notificationsAreOn: 'On',
   notificationsOff: 'Turn off',
   notificationsDenied: 'The browser blocks notifications for this page. Allow them in the site’s settings.',
   notificationsNone:
@@ -333,11 +328,9 @@ export const settings = {
     'Deletes your key, messages and drafts from this browser. Your account stays; the recovery phrase brings it back.',
   forgetSure: 'Delete everything here? Without your recovery phrase you can’t get back in.',
   forgetYes: 'Delete everything',
-  about: 'About',
 };
 
 export const notice = {
-  title: (name: string) => name,
   body: 'New message',
   sealed: 'A new message is waiting. Unlock to read it.',
 };

@@ -1,6 +1,7 @@
 // Times and days as they are shown. The words are English, like every other; hours are written as the reader's own settings say.
 
 import { chat } from '../strings.ts';
+import { dayOf } from './day.ts';
 
 const english = navigator.languages.find((tag) => /^en\b/.test(tag)) ?? 'en-GB';
 const { hourCycle } = new Intl.DateTimeFormat(navigator.language, { hour: 'numeric' }).resolvedOptions();
@@ -12,12 +13,6 @@ const weekday = new Intl.DateTimeFormat(english, { weekday: 'long' });
 const date = new Intl.DateTimeFormat(english, { weekday: 'short', day: 'numeric', month: 'long' });
 const short = new Intl.DateTimeFormat(english, { day: 'numeric', month: 'short' });
 const dated = new Intl.DateTimeFormat(english, { day: 'numeric', month: 'long', year: 'numeric' });
-
-/** A day of the reader's calendar, as a number that rises by one each day. */
-export function dayOf(at: number): number {
-  const then = new Date(at);
-  return Math.round(Date.UTC(then.getFullYear(), then.getMonth(), then.getDate()) / 86_400_000);
-}
 
 /** `14:05` */
 export const timeOf = (at: number) => clock.format(at);
