@@ -54,7 +54,7 @@ export async function openArrived(
   filed: (batch: readonly Filed[]) => void,
   stopped: () => boolean,
 ): Promise<void> {
-  const opener = new Opener(keys.identity);
+  const opener = new Opener(keys.identity, keys.earlier);
   while (!stopped()) {
     const rows = await db.getAll('arrived', undefined, BATCH);
     if (rows.length === 0) return;
@@ -72,7 +72,7 @@ export async function openArrived(
         // Another window was faster.
         if ((await tx.objectStore('arrived').getKey(row.n as number)) === undefined) continue;
         const result = message
-          ? await fileMessage(tx, keys, server, message, row.again)
+          ? await fileMessage(tx, keys, server, message, opener.isOwn(message.primary), row.again)
           : await fileRefusal(tx, keys, row, refusal as Refusal);
         if (result) done.push(result);
         await tx.objectStore('arrived').delete(row.n as number);

@@ -68,6 +68,7 @@ export class Client {
   readonly #found = new Map<Primary, string>();
   #touched = Date.now();
   #told = 0;
+  #leading = false;
   #answered = false;
   /** While this window is the one that gets the mail. */
   #work: MailWork | undefined;
@@ -200,15 +201,38 @@ export class Client {
     await this.#settle({ handle, server: name, primary: person.primary }, vault, secrets);
   }
 
-  /** Comes back with a phrase. Throws `BadPhrase`; a `KezError`: `unknown_primary` where the key has no handle here. */
-  async restore({ phrase, passphrase }: { phrase: string; passphrase: string }) {
-    const secrets = await secretsOf(phrase);
+  /**
+   * Comes back with a phrase; `earlier` are those of keys that the person had before, for old mail. Throws `BadPhrase`; a `KezError`: `unknown_primary` where the
+   * key has no handle here.
+   */
+  async restore({ phrase, passphrase, earlier = [] }: Credentials & { earlier?: readonly string[] }) {
+    const before = await Promise.all(earlier.map(secretsOf));
+    const secrets = { ...(await secretsOf(phrase)), earlier: before.map(({ seed }) => seed) };
     const { name } = await this.#needServer();
     const { Identity } = await engine();
     const { primary } = Identity.fromSeed(secrets.seed);
     const { handle } = await lookupKey(API, primary);
     const vault = await closeVault(secrets, primary, passphrase);
     await this.#settle({ handle, server: name, primary }, vault, secrets);
+  }
+
+  /**
+   * Goes on under the person's new key, which took this one's place on another device. What is here stays, and old mail can be read. Throws `WrongPassphrase`,
+   * `BadPhrase`, a `KezError`, and `not_successor` where the identity log doesn't prove the change.
+   */
+  async takeNewKey({ phrase, passphrase }: Credentials): Promise<void> {
+    const { account } = this;
+    if (!account) throw new ClientError('locked');
+    const old = await this.#openVault(passphrase);
+    const next = await secretsOf(phrase);
+    const { Identity, peersOf } = await engine();
+    const { primary } = Identity.fromSeed(next.seed);
+    const { handle } = await lookupKey(API, primary);
+    const proven = await peersOf(this.#core).proves(account.primary, primary);
+    if (!proven || primary === account.primary) throw new ClientError('not_successor');
+    const secrets = { ...next, historyKey: old.historyKey, earlier: [old.seed, ...old.earlier] };
+    const vault = await closeVault(secrets, primary, passphrase);
+    await this.#settle({ handle, server: account.server, primary }, vault, secrets);
   }
 
   async #settle(
@@ -220,6 +244,7 @@ export class Client {
     const tx = db.transaction('state', 'readwrite', { durability: 'strict' });
     await tx.store.put(account, 'account');
     await tx.store.put(vault, 'vault');
+    await tx.store.delete('session');
     await tx.done;
     // So that a browser short of room asks before it deletes.
     void navigator.storage?.persist?.().catch(() => {});
@@ -521,6 +546,8 @@ export class Client {
 
   /** Gets the mail and sends, once it is this window's turn. */
   async #lead(): Promise<void> {
+    if (this.#leading) return;
+    this.#leading = true;
     const { MailWork } = await engine();
     await lead(this.#stop.signal, async (over) => {
       this.#work = new MailWork(this.#core, (ids) => void this.#news(ids));
@@ -568,6 +595,11 @@ function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
+interface Credentials {
+  readonly phrase: string;
+  readonly passphrase: string;
+}
+
 async function secretsOf(phrase: string): Promise<Secrets> {
   const mnemonic = await import('../lib/keys/mnemonic.ts');
   const entropy = mnemonic.entropy(phrase);
@@ -575,5 +607,6 @@ async function secretsOf(phrase: string): Promise<Secrets> {
     seed: mnemonic.seed(phrase),
     historyKey: crypto.getRandomValues(new Uint8Array(32)),
     twelve: entropy.length === 16 ? entropy : undefined,
+    earlier: [],
   };
 }

@@ -3,5 +3,6 @@
 export { Identity } from '../lib/identity.ts';
 export { register } from '../lib/register.ts';
 export { acceptKey, findPeer } from './key-change.ts';
+export { peersOf } from './peers.ts';
 export { MailWork } from './work.ts';
 export { writeFile, writeText } from './writing.ts';

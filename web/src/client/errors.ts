@@ -12,6 +12,7 @@ export type ClientCode =
   | 'wrong_passphrase'
   | 'foreign_server'
   | 'not_a_peer'
+  | 'not_successor'
   | 'file_too_large'
   | 'file_incomplete'
   | 'file_damaged'

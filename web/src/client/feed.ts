@@ -128,9 +128,10 @@ export class Feed {
       this.#woken = false;
     } else {
       this.#failures += 1;
-      this.#nearer = this.#nearer === 'sse' ? 'nats' : 'sse';
     }
     const refused = error instanceof KezError && error.retryAfter === undefined;
+    // No other way leads further with a session that is refused.
+    if (!refused && this.#failures > 0) this.#nearer = this.#nearer === 'sse' ? 'nats' : 'sse';
     if (refused) {
       const another = this.#session !== undefined && (await this.#source.ended(this.#session));
       this.#session = undefined;

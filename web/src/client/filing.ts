@@ -22,17 +22,16 @@ export interface Filed {
   readonly stranger: Primary | undefined;
 }
 
-/** Files a message that was opened; nothing where it is here already. `again`: the server serves everything a second time. */
+/** Files a message that was opened; nothing where it is here already. `mine`: it is one's own, as of another device or key; `again`: the server serves everything a second time. */
 export async function fileMessage(
   tx: Whole,
   keys: Keys,
   server: string,
   message: SealedMessage,
+  mine: boolean,
   again: boolean,
 ): Promise<Filed | undefined> {
-  const { history, identity } = keys;
-  const me = identity.primary;
-  const mine = message.primary === me;
+  const { history } = keys;
   const peer = mine ? message.to : message.primary;
   const id = keyOf(message);
   const judgement = await admit(tx, message);

@@ -40,7 +40,7 @@ test('a full memory forgets the oldest, and refuses what it can no longer judge'
   expect(await judge(phone, 3, 102)).toBe('new');
   expect(await judge(phone, 1, 100)).toBe('beyond_memory');
   expect(await judge(phone, 4, 100)).toBe('beyond_memory');
-  expect(await judge(phone, 5, 101)).toBe('new');
-  expect(await judge(phone, 5, 101)).toBe('beyond_memory');
+  expect(await judge(phone, 5, 103)).toBe('new');
+  expect(await judge(phone, 2, 101)).toBe('beyond_memory');
   expect(await phone.core.db.get('state', 'seen')).toEqual({ count: Seen.CAPACITY, floor: 101 });
 });

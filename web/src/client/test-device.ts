@@ -36,8 +36,8 @@ export async function device(me = Identity.generate()): Promise<Device> {
   const db = await openDatabase(undefined, `device ${devices}`);
   const core = new Core(db, new Bus(`device ${devices}`));
   const history = crypto.getRandomValues(new Uint8Array(32));
-  const secrets = { seed: new Uint8Array(32), historyKey: history, twelve: undefined };
-  const keys: Keys = { identity: me, history, secrets };
+  const secrets = { seed: new Uint8Array(32), historyKey: history, twelve: undefined, earlier: [] };
+  const keys: Keys = { identity: me, earlier: [], history, secrets };
   core.keys = keys;
   core.account = { handle: 'me', server: SERVER, primary: me.primary };
   const open = async () => {
@@ -49,6 +49,7 @@ export async function device(me = Identity.generate()): Promise<Device> {
       (batch) => filed.push(...batch),
       () => false,
     );
+    core.changed(...filed);
     return filed;
   };
   return {
