@@ -95,6 +95,20 @@ export const restore = {
   unknownLead:
     'The words are right, but no handle on this server belongs to them. Choose one to go on with the same key.',
   words: (n: number) => count(n, 'word', 'words'),
+  earlier: 'I had another key before',
+  earlierPhrases: 'Earlier phrases',
+  earlierHint: 'One a line. They open messages that were sealed for those keys.',
+};
+
+export const newKey = {
+  title: 'Go on with your new key',
+  lead: 'Your messages here stay. The identity log must prove that the new key follows this one.',
+  phraseHint: 'The words of the new key',
+  passphraseHint: 'The one of this device',
+  submit: 'Use the new key',
+  notice:
+    'Your account goes on under another key since it was changed on another device. Enter the new recovery phrase here.',
+  enter: 'Enter the new phrase',
 };
 
 export const unlock = {
@@ -353,6 +367,8 @@ export const errors: Readonly<Record<string, string>> = {
     'This browser keeps nothing for this page, as in some private windows. Open it in an ordinary window.',
   storage_closed: 'Another window has a newer version of Kez Chat. Load this page again.',
   locked: 'This page is locked. Unlock it, then try again.',
+  not_successor:
+    'Your identity log doesn’t prove that this key follows yours. Check the words; take the phrase that you changed to.',
   not_a_peer: 'This isn’t a handle or a key. Write alice, alice@server, or a key.',
   file_too_large: 'The file is larger than 10 MB. Send a smaller one.',
   file_incomplete: 'The file isn’t whole yet. It goes on by itself; wait a moment.',
