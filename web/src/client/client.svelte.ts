@@ -28,6 +28,8 @@ import type { MailWork } from './work.ts';
 
 /** Between looks at whether the keys are to be locked away, in milliseconds. */
 const IDLE_LOOK = 10_000;
+/** No browser holds a timer back so long. */
+const SLEPT = 90_000;
 /** Use is told to the other windows at most so often. */
 const TOUCH = 5_000;
 /** In which the window that gets the mail must answer one that is looked at. */
@@ -451,7 +453,8 @@ export class Client {
   async #count(): Promise<void> {
     const { db } = this.#core;
     const [arrived, waiting] = await Promise.all([db.count('arrived'), db.count('outbox')]);
-    let unread = arrived;
+    // While unlocked it is opened at once, and counted with its conversation.
+    let unread = this.#core.keys ? 0 : arrived;
     for (const row of this.#rows.values()) unread += row.blocked ? 0 : row.unread;
     this.unread = unread;
     this.outboxSize = waiting;
@@ -549,7 +552,7 @@ export class Client {
     if (this.#leading) return;
     this.#leading = true;
     const { MailWork } = await engine();
-    await lead(this.#stop.signal, async (over) => {
+    const working = lead(this.#stop.signal, async (over) => {
       this.#work = new MailWork(this.#core, (ids) => void this.#news(ids));
       try {
         await this.#work.run(over);
@@ -557,10 +560,19 @@ export class Client {
         this.#work = undefined;
       }
     });
+    await working.catch((error) => {
+      this.problem = codeOf(error);
+    });
   }
 
   #watchPage(): void {
-    setInterval(() => this.#lockIfIdle(), IDLE_LOOK);
+    let last = Date.now();
+    setInterval(() => {
+      // The device slept: what was connected isn't any more, and doesn't know.
+      if (Date.now() - last > SLEPT) this.#work?.wake();
+      last = Date.now();
+      this.#lockIfIdle();
+    }, IDLE_LOOK);
     const seen = () => {
       if (document.visibilityState === 'hidden') return;
       this.#lockIfIdle();

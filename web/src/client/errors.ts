@@ -51,14 +51,14 @@ export class ForeignServer extends ClientError {
 
 /** The stable code of whatever was thrown; `internal` where it has none. */
 export function codeOf(error: unknown): string {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  const { code } = storageError(error) as { code?: unknown };
   return typeof code === 'string' ? code : 'internal';
 }
 
 /** What an error of the database means. */
-export function storageError(error: unknown): unknown {
-  const name = error instanceof DOMException || error instanceof Error ? error.name : '';
+export function storageError(error: unknown): Error {
+  const name = error instanceof Error ? error.name : '';
   if (name === 'QuotaExceededError') return new ClientError('device_full', { cause: error });
   if (name === 'InvalidStateError') return new ClientError('storage_closed', { cause: error });
-  return error;
+  return error instanceof Error ? error : new Error(String(error));
 }

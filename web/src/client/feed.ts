@@ -101,7 +101,12 @@ export class Feed {
   async run(): Promise<void> {
     const beat = setInterval(() => void this.#poll().catch(() => {}), HEARTBEAT);
     try {
-      while (!this.#closed) await this.#once();
+      while (!this.#closed) {
+        await this.#once().catch(async (error) => {
+          this.#problem = codeOf(error);
+          await this.#bell.wait(LAST_PAUSE);
+        });
+      }
     } finally {
       clearInterval(beat);
     }

@@ -60,25 +60,28 @@ export class Outbox {
   async run(): Promise<void> {
     let failures = 0;
     while (!this.#closed) {
-      const row = await this.#next();
-      if (!row) {
-        await this.#bell.wait(Number.POSITIVE_INFINITY);
-        continue;
-      }
       try {
-        await this.#send(row);
+        const row = await this.#next();
+        if (row) await this.#try(row);
+        else await this.#bell.wait(Number.POSITIVE_INFINITY);
         failures = 0;
       } catch (error) {
         if (this.#closed) return;
-        const pause = retryPause(error);
-        if (pause === undefined) {
-          if (error instanceof KeyChanged) await this.#post.keyChanged(row.conversation, error);
-          await this.#fail(row, codeOf(error));
-          continue;
-        }
+        const pause = retryPause(error) ?? 0;
         await this.#bell.wait(Math.max(pause, backoff(failures, FIRST_PAUSE, LAST_PAUSE)));
         failures += 1;
       }
+    }
+  }
+
+  /** Sends a part. What a person must decide waits for them; throws what is worth another try. */
+  async #try(row: OutboxRow): Promise<void> {
+    try {
+      await this.#send(row);
+    } catch (error) {
+      if (this.#closed || retryPause(error) !== undefined) throw error;
+      if (error instanceof KeyChanged) await this.#post.keyChanged(row.conversation, error);
+      await this.#fail(row, codeOf(error));
     }
   }
 
@@ -207,6 +210,8 @@ function withoutSealed({ sealed: _, ...row }: OutboxRow): OutboxRow {
 
 /** How long to wait before the same may be tried again, in milliseconds; undefined where a person must decide. */
 function retryPause(error: unknown): number | undefined {
+  // What this device can't store now isn't the message's failure.
+  if (['device_full', 'storage_closed'].includes(codeOf(error))) return LAST_PAUSE;
   if (!(error instanceof KezError) || error.code === 'inbox_full') return undefined;
   return error.retryAfter === undefined ? undefined : error.retryAfter * 1000;
 }

@@ -8,6 +8,7 @@ import { openArrived } from './arrivals.ts';
 import type { Status } from './bus.ts';
 import { API, type Core } from './core.ts';
 import { fact, keepFact } from './database.ts';
+import { codeOf } from './errors.ts';
 import { Feed } from './feed.ts';
 import type { Filed } from './filing.ts';
 import { introduce, introduceAll, moveTo, warnOfKey } from './key-change.ts';
@@ -16,6 +17,8 @@ import { peersOf } from './peers.ts';
 
 /** A session that was refused so soon after its beginning isn't followed by another. In milliseconds. */
 const TOO_SOON = 60_000;
+/** Before mail is opened again that couldn't be filed. */
+const STUCK = 30_000;
 
 export class MailWork {
   readonly #core: Core;
@@ -138,11 +141,22 @@ export class MailWork {
 
   /** Opens what came, whenever there is something and somebody is unlocked. */
   async #openMail(): Promise<void> {
+    let stuck = false;
     while (!this.#closed) {
       const { keys, db, domain } = this.#core;
       const stopped = () => this.#closed || this.#core.keys !== keys;
-      if (keys) await openArrived(db, keys, domain, (batch) => this.#filed(batch), stopped);
-      await this.#arrived.wait(Number.POSITIVE_INFINITY);
+      let pause = Number.POSITIVE_INFINITY;
+      try {
+        if (keys) await openArrived(db, keys, domain, (batch) => this.#filed(batch), stopped);
+        if (stuck) this.#status(this.status);
+        stuck = false;
+      } catch (error) {
+        // It is stored, and waits: for room on the device, at most.
+        this.#core.bus.tell({ type: 'status', status: { ...this.status, problem: codeOf(error) } });
+        pause = STUCK;
+        stuck = true;
+      }
+      await this.#arrived.wait(pause);
     }
   }
 
