@@ -153,6 +153,9 @@ try {
   await shoot(page, '26-key-compared');
   await page.keyboard.press('Escape');
 
+  await people.rotate('ines');
+  await shoot(page, '29-key-proven');
+
   await button(page, 'Lock').click();
   await people.speakUp();
   await page.getByText('unread messages').waitFor();
@@ -161,6 +164,16 @@ try {
   await button(page, 'Unlock').click();
   await page.getByRole('alert').waitFor();
   await shoot(page, '23-locked-wrong');
+
+  await page.getByLabel('Passphrase').fill(PASSPHRASE);
+  await button(page, 'Unlock').click();
+  await people.replace(words);
+  await shoot(page, '30-own-key-replaced', async (size) => {
+    if (size === 'phone' && (await button(page, 'Back').isVisible())) await button(page, 'Back').click();
+  });
+  await button(page, 'Enter the new phrase').click();
+  await shoot(page, '31-new-key');
+  await page.keyboard.press('Escape');
 
   const other = await arrive();
   await button(other, 'Restore account').click();

@@ -4,6 +4,23 @@ import * as kez from '../../../web/dist-library/kez.js';
 
 const DOMAIN = 'kez.lat';
 
+/** Lets the log of a key, and with it the handle, go on under the next one. */
+/** Lets a person go on under another key, as their log proves. */
+export async function succeed(api, identity, next) {
+  const path = `${api}/v1/sigchains/${identity.primary.replace(':', '/')}`;
+  const answer = await fetch(path);
+  const { events } = answer.ok ? await answer.json() : { events: [] };
+  const bytes = events.map((event) => new TextEncoder().encode(JSON.stringify(event)));
+  const chain = bytes.length > 0 ? kez.Chain.verify(bytes) : undefined;
+  const event = kez.signRotation(chain, kez.timestamp(new Date()), identity, next);
+  const taken = await fetch(path, {
+    method: 'POST',
+    body: JSON.stringify(event),
+    headers: { 'content-type': 'application/json' },
+  });
+  if (!taken.ok) throw new Error(await taken.text());
+}
+
 /** Registers some people; they begin to write. */
 export async function fill(page, api) {
   const { primary } = await kez.lookup(api, 'alice');
@@ -92,6 +109,25 @@ export async function fill(page, api) {
       await opened('jonas').click();
       await write('On my way');
       await page.getByText('jonas has a new key').waitFor();
+    },
+
+    /** Somebody goes on under another key, as their log proves, and writes. */
+    async rotate(handle) {
+      const person = people.get(handle);
+      const identity = kez.Identity.generate();
+      await succeed(api, person.identity, identity);
+      const session = await kez.Session.begin(api, DOMAIN, identity, 3600);
+      people.set(handle, { identity, token: await session.token() });
+      await said(handle, 'New phone, new key.');
+      await opened(handle).click();
+      await page.getByText(`${handle} has a new key`).waitFor();
+    },
+
+    /** The one at the page goes on under another key on another device. */
+    async replace(words) {
+      const identity = kez.Identity.fromSeed(kez.mnemonic.seed(words.join(' ')));
+      await succeed(api, identity, kez.Identity.generate());
+      await page.getByText('Your key has no handle here any more').waitFor();
     },
 
     async speakUp() {

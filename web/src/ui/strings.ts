@@ -107,7 +107,7 @@ export const newKey = {
   passphraseHint: 'The one of this device',
   submit: 'Use the new key',
   notice:
-    'Your account goes on under another key since it was changed on another device. Enter the new recovery phrase here.',
+    'Your key has no handle here any more: the account goes on under another key, or the handle was given back. If you changed the key on another device, enter its recovery phrase here.',
   enter: 'Enter the new phrase',
 };
 
