@@ -4,9 +4,9 @@ import type { Change } from './bus.ts';
 import { changeRow, openPreview, sealPreview, viewOf } from './conversations.ts';
 import { type Core, engine } from './core.ts';
 import type { ConversationRow, MessageRow } from './database.ts';
-import { whole } from './database.ts';
+import { allChunks, whole } from './database.ts';
 import { ClientError } from './errors.ts';
-import { allChunks, assemble } from './files.ts';
+import { assemble } from './files.ts';
 import { itemOf, openContent } from './messages.ts';
 import type { Conversation, Item } from './types.ts';
 

@@ -1,42 +1,48 @@
 // The client: who is here, whether they are unlocked, and their conversations. One in each window; one of the windows gets the mail for all.
 
 import { KezError } from '../lib/error.ts';
-import { lookup, lookupKey, server } from '../lib/http.ts';
 import type { Primary, ServerInfo } from '../lib/wire.ts';
-import { Bus, type Change, type Notice, type Status } from './bus.ts';
-import { Chat } from './chat.svelte.ts';
-import { changeRow, newRow, viewOf } from './conversations.ts';
-import { API, Core, DEFAULTS, engine } from './core.ts';
 import {
-  type ConversationRow,
+  askServer,
+  available,
+  type Credentials,
+  findAccount,
+  keepAccount,
+  makeAccount,
+  newPhrase,
+  openKept,
+  phraseOf,
+  type Settled,
+  succeed,
+} from './accounts.ts';
+import { Bus, type Notice } from './bus.ts';
+import { Chat } from './chat.svelte.ts';
+import { changeRow, deleteConversation, newRow, storeRow } from './conversations.ts';
+import { Core, DEFAULTS, engine } from './core.ts';
+import {
+  type Account,
+  clear,
   type Database,
   fact,
   keepFact,
   openDatabase,
-  STORES,
-  whole,
+  type Settings,
 } from './database.ts';
-import { ClientError, codeOf } from './errors.ts';
-import { allChunks } from './files.ts';
+import { codeOf } from './errors.ts';
 import { IdentityLog } from './identity.svelte.ts';
 import { anotherLeads, lead, seize } from './leader.ts';
+import { Presence } from './presence.ts';
+import { Roster } from './roster.svelte.ts';
 import { search } from './search.ts';
 import type { Conversation, Hit, Live, Peer, Phase, Transport, TransportChoice } from './types.ts';
 import { Update } from './update.ts';
-import { closeVault, type Keys, keysOf, openVault, type Secrets } from './vault.ts';
+import { type Keys, keysOf, type Secrets } from './vault.ts';
 import type { MailWork } from './work.ts';
 
-/** Between looks at whether the keys are to be locked away, in milliseconds. */
-const IDLE_LOOK = 10_000;
-/** No browser holds a timer back so long. */
-const SLEPT = 90_000;
-/** Use is told to the other windows at most so often. */
-const TOUCH = 5_000;
-/** In which the window that gets the mail must answer one that is looked at. */
+/** In which the window that gets the mail must answer one that is looked at, in milliseconds. */
 const ANSWER = 5_000;
 /** In which a window that is unlocked tells a new one so. */
 const ANSWER_HELLO = 200;
-const HANDLE = /^[a-z0-9][a-z0-9_-]{2,31}$/;
 
 export class Client {
   phase: Phase = $state('loading');
@@ -44,18 +50,13 @@ export class Client {
   problem: string | undefined = $state();
   server: ServerInfo | undefined = $state.raw();
   /** There when it is locked, too. */
-  account: { handle: string; server: string; primary: Primary } | undefined = $state.raw();
+  account: Account | undefined = $state.raw();
   live: Live = $state('connecting');
   /** What streams now. */
   transport: Transport | undefined = $state();
   transportChoice: TransportChoice = $state(DEFAULTS.transport);
   /** Minutes; 0 for never. */
   lockAfter: number = $state(DEFAULTS.lockAfter);
-  /** Over all conversations but blocked ones, and what came while locked. */
-  unread = $state(0);
-  /** Newest first; none while locked. */
-  conversations: readonly Conversation[] = $state.raw([]);
-  outboxSize = $state(0);
   /** The conversation that is open. */
   current: Chat | undefined = $state.raw();
   /** A newer version of the application is here: `update` takes it. */
@@ -65,25 +66,31 @@ export class Client {
   readonly identity: IdentityLog;
 
   readonly #core: Core;
+  readonly #roster: Roster;
+  readonly #presence: Presence;
   readonly #stop = new AbortController();
-  readonly #rows = new Map<Primary, ConversationRow>();
+  /** Handles of people who were looked up. */
   readonly #found = new Map<Primary, string>();
-  #touched = Date.now();
-  #told = 0;
-  #leading = false;
-  #answered = false;
-  /** While this window is the one that gets the mail. */
-  #work: MailWork | undefined;
-  readonly #stale = new Set<Primary>();
   readonly #update = new Update(() => {
     this.updateReady = true;
   });
-  #refreshing: Promise<void> = Promise.resolve();
+  #leading = false;
+  /** While this window is the one that gets the mail. */
+  #work: MailWork | undefined;
+  #answered = false;
 
   private constructor(db: Database | undefined, bus: Bus) {
     // Without a database nothing is ever asked of it: the phase stays `loading`.
     this.#core = new Core(db as Database, bus);
+    this.#roster = new Roster(this.#core);
     this.identity = new IdentityLog(this.#core);
+    this.#presence = new Presence(this.#core, {
+      idle: () => this.lock(),
+      slept: () => this.#work?.wake(),
+      seen: () => void this.#wakeMail(),
+      network: () => bus.tell({ type: 'wake' }),
+      leaving: () => this.current?.saveNow(),
+    });
   }
 
   /** Opens what is kept on this device, and asks who the server is. Never throws; see `problem`. */
@@ -95,10 +102,10 @@ export class Client {
       return client;
     }
     let client: Client | undefined;
-    const closed = () => {
-      if (client) client.#fail('storage_closed');
-    };
     try {
+      const closed = () => {
+        if (client) client.#fail('storage_closed');
+      };
       client = new Client(await openDatabase(closed), bus);
       await client.#begin();
       return client;
@@ -115,61 +122,60 @@ export class Client {
     this.problem = problem;
   }
 
-  /** Loads the newer version of the application, in every window. */
-  update(): void {
-    this.#update.take();
-  }
-
   async #begin(): Promise<void> {
-    void this.#update.watch();
     const core = this.#core;
-    core.settings = { ...DEFAULTS, ...(await fact(core.db, 'settings')) };
-    this.#showSettings();
+    void this.#update.watch();
+    await this.#loadSettings();
     core.server = await fact(core.db, 'server');
     this.server = core.server;
-    core.account = await fact(core.db, 'account');
-    this.account = core.account;
+    this.#showAccount(await fact(core.db, 'account'));
     core.bus.listen((notice) => this.#hear(notice));
-    this.#watchPage();
+    this.#presence.watch();
     const known = this.#learnServer();
     if (!core.server) await known;
     core.bus.tellOthers({ type: 'hello' });
-    if (core.account) {
-      // Another window may hand over the keys: nobody is asked for a passphrase then.
-      if (await anotherLeads()) await pause(ANSWER_HELLO);
-      if (!core.keys) await this.#lockedHere();
-      void this.#lead();
-    } else {
+    if (!core.account) {
       this.phase = 'welcome';
+      return;
     }
+    // Another window may hand over the keys: nobody is asked for a passphrase then.
+    if (await anotherLeads()) await pause(ANSWER_HELLO);
+    if (!core.keys) await this.#lockHere();
+    void this.#lead();
   }
 
   /** Who the server is; what it said last time counts while it is away. */
   async #learnServer(): Promise<void> {
     try {
-      const info = await server(API);
-      this.#core.server = info;
-      this.server = info;
-      await keepFact(this.#core.db, 'server', info);
+      this.server = await askServer(this.#core);
     } catch (error) {
       if (!(error instanceof KezError)) throw error;
     }
   }
 
-  async #needServer(): Promise<ServerInfo> {
-    if (!this.server) {
-      this.#core.server = await server(API);
-      this.server = this.#core.server;
-      await keepFact(this.#core.db, 'server', this.#core.server);
-    }
-    return this.#core.server as ServerInfo;
+  /** Newest first; none while locked. */
+  get conversations(): readonly Conversation[] {
+    return this.#roster.conversations;
+  }
+
+  /** Over all conversations but blocked ones, and what came while locked. */
+  get unread(): number {
+    return this.#roster.unread;
+  }
+
+  /** Messages that wait in the outbox. */
+  get outboxSize(): number {
+    return this.#roster.outboxSize;
+  }
+
+  /** Loads the newer version of the application, in every window. */
+  update(): void {
+    this.#update.take();
   }
 
   /** A fresh recovery phrase. */
-  async newPhrase(words: 12 | 24): Promise<string> {
-    const mnemonic = await import('../lib/keys/mnemonic.ts');
-    const bytes = crypto.getRandomValues(new Uint8Array(words === 12 ? 16 : 32));
-    return words === 12 ? mnemonic.ofEntropy(bytes) : mnemonic.ofSeed(bytes);
+  newPhrase(words: 12 | 24): Promise<string> {
+    return newPhrase(words);
   }
 
   /** The eight words of a key's fingerprint, to be compared by people: 88 bits of its hash. */
@@ -178,104 +184,51 @@ export class Client {
   }
 
   /** Whether somebody may have this handle, as far as is known: only registering it says so for certain. Throws a `KezError`. */
-  async available(handle: string): Promise<'free' | 'taken' | 'reserved' | 'invalid'> {
-    if (!HANDLE.test(handle)) return 'invalid';
-    try {
-      await lookup(API, handle);
-      return 'taken';
-    } catch (error) {
-      if (!(error instanceof KezError)) throw error;
-      if (error.code === 'unknown_handle') return 'free';
-      if (error.code === 'reserved_handle') return 'reserved';
-      if (error.code === 'invalid_handle') return 'invalid';
-      throw error;
-    }
+  available(handle: string): Promise<'free' | 'taken' | 'reserved' | 'invalid'> {
+    return available(handle);
   }
 
   /** Registers a handle with the key of a phrase, and keeps both on this device. Throws `BadPhrase`, a `KezError`. */
-  async create({ handle, phrase, passphrase }: { handle: string; phrase: string; passphrase: string }) {
-    const secrets = await secretsOf(phrase);
-    const { name } = await this.#needServer();
-    const { Identity, register } = await engine();
-    const person = Identity.fromSeed(secrets.seed);
-    const vault = await closeVault(secrets, person.primary, passphrase);
-    await register(API, name, handle, person);
-    await this.#settle({ handle, server: name, primary: person.primary }, vault, secrets);
+  async create({ handle, ...credentials }: Credentials & { readonly handle: string }): Promise<void> {
+    await this.#settle(await makeAccount(this.#core, handle, credentials));
   }
 
   /**
    * Comes back with a phrase; `earlier` are those of keys that the person had before, for old mail. Throws `BadPhrase`; a `KezError`: `unknown_primary` where the
    * key has no handle here.
    */
-  async restore({ phrase, passphrase, earlier = [] }: Credentials & { earlier?: readonly string[] }) {
-    const before = await Promise.all(earlier.map(secretsOf));
-    const secrets = { ...(await secretsOf(phrase)), earlier: before.map(({ seed }) => seed) };
-    const { name } = await this.#needServer();
-    const { Identity } = await engine();
-    const { primary } = Identity.fromSeed(secrets.seed);
-    const { handle } = await lookupKey(API, primary);
-    const vault = await closeVault(secrets, primary, passphrase);
-    await this.#settle({ handle, server: name, primary }, vault, secrets);
+  async restore({
+    earlier = [],
+    ...credentials
+  }: Credentials & { readonly earlier?: readonly string[] }): Promise<void> {
+    await this.#settle(await findAccount(this.#core, credentials, earlier));
   }
 
   /**
    * Goes on under the person's new key, which took this one's place on another device. What is here stays, and old mail can be read. Throws `WrongPassphrase`,
    * `BadPhrase`, a `KezError`, and `not_successor` where the identity log doesn't prove the change.
    */
-  async takeNewKey({ phrase, passphrase }: Credentials): Promise<void> {
-    const { account } = this;
-    if (!account) throw new ClientError('locked');
-    const old = await this.#openVault(passphrase);
-    const next = await secretsOf(phrase);
-    const { Identity, peersOf } = await engine();
-    const { primary } = Identity.fromSeed(next.seed);
-    const { handle } = await lookupKey(API, primary);
-    const proven = await peersOf(this.#core).proves(account.primary, primary);
-    if (!proven || primary === account.primary) throw new ClientError('not_successor');
-    const secrets = { ...next, historyKey: old.historyKey, earlier: [old.seed, ...old.earlier] };
-    const vault = await closeVault(secrets, primary, passphrase);
-    await this.#settle({ handle, server: account.server, primary }, vault, secrets);
+  async takeNewKey(credentials: Credentials): Promise<void> {
+    await this.#settle(await succeed(this.#core, credentials));
   }
 
-  async #settle(
-    account: NonNullable<Client['account']>,
-    vault: Awaited<ReturnType<typeof closeVault>>,
-    secrets: Secrets,
-  ): Promise<void> {
-    const { db, bus } = this.#core;
-    const tx = db.transaction('state', 'readwrite', { durability: 'strict' });
-    await tx.store.put(account, 'account');
-    await tx.store.put(vault, 'vault');
-    await tx.store.delete('session');
-    await tx.done;
-    // So that a browser short of room asks before it deletes.
-    void navigator.storage?.persist?.().catch(() => {});
-    this.#core.account = account;
-    this.account = account;
+  async #settle(settled: Settled): Promise<void> {
+    const { bus } = this.#core;
+    await keepAccount(this.#core, settled);
+    this.#showAccount(settled.account);
     bus.tellOthers({ type: 'account' });
-    await this.#open(await keysOf(secrets));
-    bus.tellOthers({ type: 'unlocked', secrets });
+    await this.#unlock(settled.secrets);
     void this.#lead();
   }
 
   /** Throws `WrongPassphrase`. */
   async unlock(passphrase: string): Promise<void> {
-    const secrets = await this.#openVault(passphrase);
-    await this.#open(await keysOf(secrets));
-    this.#core.bus.tellOthers({ type: 'unlocked', secrets });
+    await this.#unlock(await openKept(this.#core, passphrase));
   }
 
   /** The recovery phrase. Throws `WrongPassphrase`. */
   async revealPhrase(passphrase: string): Promise<string> {
-    const { seed, twelve } = await this.#openVault(passphrase);
-    const mnemonic = await import('../lib/keys/mnemonic.ts');
-    return twelve ? mnemonic.ofEntropy(twelve) : mnemonic.ofSeed(seed);
-  }
-
-  async #openVault(passphrase: string): Promise<Secrets> {
-    const vault = await fact(this.#core.db, 'vault');
-    if (!vault || !this.account) throw new ClientError('locked');
-    return openVault(vault, this.account.primary, passphrase);
+    return phraseOf(await openKept(this.#core, passphrase));
   }
 
   /** Locks the keys away, in every window. Mail goes on coming, sealed. */
@@ -285,11 +238,7 @@ export class Client {
 
   /** The person uses this window. */
   touched(): void {
-    const now = Date.now();
-    this.#touched = now;
-    if (now - this.#told < TOUCH) return;
-    this.#told = now;
-    this.#core.bus.tellOthers({ type: 'touched' });
+    this.#presence.usedHere();
   }
 
   async setLockAfter(minutes: number): Promise<void> {
@@ -301,25 +250,11 @@ export class Client {
     this.#core.bus.tell({ type: 'wake' });
   }
 
-  async #changeSettings(change: Partial<Core['settings']>): Promise<void> {
-    this.#core.settings = { ...this.#core.settings, ...change };
-    await keepFact(this.#core.db, 'settings', this.#core.settings);
-    this.#core.bus.tell({ type: 'settings' });
-  }
-
-  #showSettings(): void {
-    this.transportChoice = this.#core.settings.transport;
-    this.lockAfter = this.#core.settings.lockAfter;
-  }
-
   /** Deletes everything that is on this device. The account stays, for whoever has its phrase. */
   async forget(): Promise<void> {
-    const { db, bus } = this.#core;
     this.#stop.abort();
-    const tx = whole(db);
-    for (const store of STORES) await tx.objectStore(store).clear();
-    await tx.done;
-    bus.tellOthers({ type: 'account' });
+    await clear(this.#core.db);
+    this.#core.bus.tellOthers({ type: 'account' });
     globalThis.location.reload();
   }
 
@@ -334,53 +269,37 @@ export class Client {
 
   /** Opens a conversation, which is `current` then. Its messages come in a moment. */
   open(primary: Primary): Chat {
-    this.current?.close();
-    const known = [...this.#rows.values()].find((row) => row.keys.includes(primary));
-    const row = known ?? this.#newRow(primary);
+    this.closeChat();
+    const known = this.#roster.find(primary);
+    const row = known ?? newRow(this.#core.needKeys().history, primary, this.#core.domain);
+    const handle = this.#found.get(primary);
+    if (!known && handle !== undefined) row.handle = handle;
     const chat = new Chat(this.#core, row);
     this.current = chat;
-    void (known ? Promise.resolve() : this.#storeRow(row)).then(() => chat.load());
+    void this.#load(chat, known ? undefined : row);
     return chat;
   }
 
-  #newRow(primary: Primary): ConversationRow {
-    const row = newRow(this.#core.needKeys().history, primary, this.#core.domain);
-    const handle = this.#found.get(primary);
-    return handle === undefined ? row : { ...row, handle };
-  }
-
-  async #storeRow(row: ConversationRow): Promise<void> {
-    const tx = this.#core.db.transaction('conversations', 'readwrite');
-    if ((await tx.store.index('keys').getKey(row.primary)) === undefined) await tx.store.add(row);
-    await tx.done;
-    this.#core.changed({ conversation: row.id });
-  }
-
-  /** Deletes a conversation from this device. */
-  async deleteConversation(primary: Primary): Promise<void> {
-    const tx = whole(this.#core.db);
-    const row = await tx.objectStore('conversations').index('keys').get(primary);
-    if (row) {
-      const range = IDBKeyRange.bound([row.id], [row.id, []]);
-      let cursor = await tx.objectStore('messages').openCursor(range);
-      while (cursor) {
-        await tx.objectStore('chunks').delete(allChunks(cursor.value.id));
-        const waiting = await tx.objectStore('outbox').index('id').getKey(cursor.value.id);
-        if (waiting !== undefined) await tx.objectStore('outbox').delete(waiting);
-        await cursor.delete();
-        cursor = await cursor.continue();
-      }
-      await tx.objectStore('conversations').delete(row.id);
+  async #load(chat: Chat, missing: Parameters<typeof storeRow>[1] | undefined): Promise<void> {
+    if (missing) {
+      await storeRow(this.#core.db, missing);
+      this.#core.changed({ conversation: missing.id });
     }
-    await tx.done;
-    if (this.current && this.current.peer.id === row?.id) this.closeChat();
-    if (row) this.#core.changed({ conversation: row.id });
+    await chat.load();
   }
 
   /** Closes the conversation that is open. */
   closeChat(): void {
     this.current?.close();
     this.current = undefined;
+  }
+
+  /** Deletes a conversation from this device. */
+  async deleteConversation(primary: Primary): Promise<void> {
+    const id = await deleteConversation(this.#core.db, primary);
+    if (id === undefined) return;
+    if (this.current?.peer.id === id) this.closeChat();
+    this.#core.changed({ conversation: id });
   }
 
   /** What a blocked sender writes is stored, and neither counted nor told. */
@@ -399,16 +318,20 @@ export class Client {
     return search(this.#core, text, stop);
   }
 
-  async #open(keys: Keys): Promise<void> {
+  async #unlock(secrets: Secrets): Promise<void> {
+    await this.#unlockHere(await keysOf(secrets));
+    this.#core.bus.tellOthers({ type: 'unlocked', secrets });
+  }
+
+  async #unlockHere(keys: Keys): Promise<void> {
     this.#core.keys = keys;
-    this.#touched = Date.now();
-    await this.#refresh();
+    this.#presence.used();
+    await this.#roster.refresh();
     this.phase = 'open';
     this.#work?.unlocked();
   }
 
-  /** What is shown while locked. */
-  async #lockedHere(): Promise<void> {
+  async #lockHere(): Promise<void> {
     const { secrets } = this.#core.keys ?? {};
     this.#core.keys = undefined;
     // Not the history's key: what is being stored at this moment is still sealed by it.
@@ -416,80 +339,28 @@ export class Client {
     secrets?.twelve?.fill(0);
     this.closeChat();
     this.identity.lock();
-    this.conversations = [];
-    this.#rows.clear();
     this.#found.clear();
     this.phase = 'locked';
-    await this.#refresh();
-  }
-
-  /** Reads all conversations anew. */
-  #refresh(): Promise<void> {
-    const { db } = this.#core;
-    const next = this.#refreshing.then(async () => {
-      const rows = await db.getAll('conversations');
-      this.#rows.clear();
-      for (const row of rows) this.#rows.set(row.id, row);
-      this.#show();
-      await this.#count();
-    });
-    this.#refreshing = next.catch(() => {});
-    return next;
-  }
-
-  #show(): void {
-    const keys = this.#core.keys;
-    const rows = [...this.#rows.values()].sort((a, b) => b.lastAt - a.lastAt);
-    const shown = new Map(this.conversations.map((view) => [view.id, view]));
-    this.conversations = keys ? rows.map((row) => this.#view(keys, row, shown.get(row.id))) : [];
-    for (const row of rows) this.#stale.delete(row.id);
-  }
-
-  /** Boxes are opened only where something changed. */
-  #view(keys: Keys, row: ConversationRow, shown: Conversation | undefined): Conversation {
-    return shown && !this.#stale.has(row.id) ? shown : viewOf(keys.history, row);
-  }
-
-  async #count(): Promise<void> {
-    const { db } = this.#core;
-    const [arrived, waiting] = await Promise.all([db.count('arrived'), db.count('outbox')]);
-    // While unlocked it is opened at once, and counted with its conversation.
-    let unread = this.#core.keys ? 0 : arrived;
-    for (const row of this.#rows.values()) unread += row.blocked ? 0 : row.unread;
-    this.unread = unread;
-    this.outboxSize = waiting;
-  }
-
-  #changed(changes: readonly Change[]): void {
-    const ids = [...new Set(changes.map(({ conversation }) => conversation))];
-    const { db } = this.#core;
-    const next = this.#refreshing.then(async () => {
-      for (const id of ids) {
-        const row = await db.get('conversations', id);
-        this.#stale.add(id);
-        if (row) this.#rows.set(id, row);
-        else this.#rows.delete(id);
-      }
-      this.#show();
-      await this.#count();
-    });
-    this.#refreshing = next.catch(() => {});
+    await this.#roster.lock();
   }
 
   #hear(notice: Notice): void {
+    const { bus } = this.#core;
     switch (notice.type) {
       case 'changed':
-        this.#changed(notice.changes);
+        this.#roster.changed(notice.changes);
         break;
       case 'arrived':
       case 'outbox':
-        void this.#count();
+        void this.#roster.count();
         break;
       case 'status':
-        this.#showStatus(notice.status);
+        this.live = notice.status.live;
+        this.transport = notice.status.transport;
+        this.problem = notice.status.problem;
         break;
       case 'settings':
-        void this.#reloadSettings();
+        void this.#loadSettings();
         break;
       case 'hello':
         this.#answerHello();
@@ -498,16 +369,16 @@ export class Client {
         void this.#takeKeys(notice.secrets);
         break;
       case 'locked':
-        if (this.account) void this.#lockedHere();
+        if (this.account) void this.#lockHere();
         break;
       case 'touched':
-        this.#touched = Date.now();
+        this.#presence.used();
         break;
       case 'account':
         globalThis.location.reload();
         break;
       case 'ping':
-        if (this.#work) this.#core.bus.tellOthers({ type: 'awake' });
+        if (this.#work) bus.tellOthers({ type: 'awake' });
         break;
       case 'awake':
         this.#answered = true;
@@ -524,22 +395,31 @@ export class Client {
   /** Another window was unlocked. */
   async #takeKeys(secrets: Secrets): Promise<void> {
     const keys = await keysOf(secrets);
-    if (this.account && !this.#core.keys) await this.#open(keys);
+    const ours = keys.identity.primary === this.account?.primary;
+    if (ours && !this.#core.keys) await this.#unlockHere(keys);
   }
 
-  async #reloadSettings(): Promise<void> {
-    this.#core.settings = { ...DEFAULTS, ...(await fact(this.#core.db, 'settings')) };
-    this.#showSettings();
+  async #changeSettings(change: Partial<Settings>): Promise<void> {
+    await keepFact(this.#core.db, 'settings', { ...this.#core.settings, ...change });
+    await this.#loadSettings();
+    this.#core.bus.tellOthers({ type: 'settings' });
   }
 
-  #showStatus({ live, transport, problem }: Status): void {
-    this.live = live;
-    this.transport = transport;
-    this.problem = problem;
+  async #loadSettings(): Promise<void> {
+    const settings = { ...DEFAULTS, ...(await fact(this.#core.db, 'settings')) };
+    this.#core.settings = settings;
+    this.transportChoice = settings.transport;
+    this.lockAfter = settings.lockAfter;
+  }
+
+  #showAccount(account: Account | undefined): void {
+    this.#core.account = account;
+    this.account = account;
+    this.server = this.#core.server;
   }
 
   async #news(ids: readonly Primary[]): Promise<void> {
-    await this.#refreshing;
+    await this.#roster.settled();
     if (!this.#core.keys) this.onNews?.({});
     for (const id of ids) {
       const conversation = this.conversations.find((view) => view.id === id);
@@ -565,31 +445,6 @@ export class Client {
     });
   }
 
-  #watchPage(): void {
-    let last = Date.now();
-    setInterval(() => {
-      // The device slept: what was connected isn't any more, and doesn't know.
-      if (Date.now() - last > SLEPT) this.#work?.wake();
-      last = Date.now();
-      this.#lockIfIdle();
-    }, IDLE_LOOK);
-    const seen = () => {
-      if (document.visibilityState === 'hidden') return;
-      this.#lockIfIdle();
-      void this.#wakeMail();
-    };
-    document.addEventListener('visibilitychange', seen);
-    globalThis.addEventListener('online', () => this.#core.bus.tell({ type: 'wake' }));
-    globalThis.addEventListener('offline', () => this.#core.bus.tell({ type: 'wake' }));
-    globalThis.addEventListener('pagehide', () => this.current?.saveNow());
-  }
-
-  #lockIfIdle(): void {
-    const { lockAfter } = this.#core.settings;
-    if (!this.#core.keys || lockAfter === 0) return;
-    if (Date.now() - this.#touched > lockAfter * 60_000) this.lock();
-  }
-
   /** Whoever gets the mail answers, or is replaced. */
   async #wakeMail(): Promise<void> {
     if (this.#work || !this.account) {
@@ -605,20 +460,4 @@ export class Client {
 
 function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-interface Credentials {
-  readonly phrase: string;
-  readonly passphrase: string;
-}
-
-async function secretsOf(phrase: string): Promise<Secrets> {
-  const mnemonic = await import('../lib/keys/mnemonic.ts');
-  const entropy = mnemonic.entropy(phrase);
-  return {
-    seed: mnemonic.seed(phrase),
-    historyKey: crypto.getRandomValues(new Uint8Array(32)),
-    twelve: entropy.length === 16 ? entropy : undefined,
-    earlier: [],
-  };
 }

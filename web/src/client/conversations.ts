@@ -2,7 +2,14 @@
 
 import type { Primary } from '../lib/wire.ts';
 import { openJson, sealJson } from './box.ts';
-import { type ConversationRow, conversationOf, type Database, type Whole } from './database.ts';
+import {
+  allChunks,
+  type ConversationRow,
+  conversationOf,
+  type Database,
+  type Whole,
+  whole,
+} from './database.ts';
 import type { Conversation } from './types.ts';
 
 /** What is in a conversation's box. */
@@ -81,4 +88,32 @@ export async function changeRow(
   }
   await tx.done;
   return row !== undefined;
+}
+
+/** Stores the row of somebody to whom nothing was written yet, unless there is one. */
+export async function storeRow(db: Database, row: ConversationRow): Promise<void> {
+  const tx = db.transaction('conversations', 'readwrite');
+  if ((await tx.store.index('keys').getKey(row.primary)) === undefined) await tx.store.add(row);
+  await tx.done;
+}
+
+/** Deletes a conversation with all that belongs to it. Returns its id. */
+export async function deleteConversation(db: Database, key: Primary): Promise<Primary | undefined> {
+  const tx = whole(db);
+  const row = await conversationOf(tx, key);
+  if (row) {
+    const outbox = tx.objectStore('outbox');
+    let cursor = await tx.objectStore('messages').openCursor(IDBKeyRange.bound([row.id], [row.id, []]));
+    while (cursor) {
+      const { id } = cursor.value;
+      await tx.objectStore('chunks').delete(allChunks(id));
+      const waiting = await outbox.index('id').getKey(id);
+      if (waiting !== undefined) await outbox.delete(waiting);
+      await cursor.delete();
+      cursor = await cursor.continue();
+    }
+    await tx.objectStore('conversations').delete(row.id);
+  }
+  await tx.done;
+  return row?.id;
 }

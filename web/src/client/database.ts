@@ -198,3 +198,15 @@ export function whole(db: Database): Whole {
 export function conversationOf(tx: Whole, key: Primary): Promise<ConversationRow | undefined> {
   return tx.objectStore('conversations').index('keys').get(key);
 }
+
+/** All chunks of a file. */
+export function allChunks(file: string): IDBKeyRange {
+  return IDBKeyRange.bound([file], [file, []]);
+}
+
+/** Deletes everything. */
+export async function clear(db: Database): Promise<void> {
+  const tx = whole(db);
+  for (const store of STORES) await tx.objectStore(store).clear();
+  await tx.done;
+}

@@ -76,8 +76,3 @@ export async function assemble(
   if (blob.size !== manifest.size) throw new ClientError('file_damaged');
   return blob;
 }
-
-/** Forgets a file's bytes. */
-export function allChunks(id: string): IDBKeyRange {
-  return IDBKeyRange.bound([id], [id, []]);
-}

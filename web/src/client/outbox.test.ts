@@ -146,7 +146,7 @@ test('locked, what is sealed goes on, and nothing else', async () => {
   expect(inboxes.stored).toEqual([]);
   alice.core.keys = keys;
   box.ring();
-  await vi.waitFor(() => expect(inboxes.stored).toHaveLength(2));
+  await vi.waitFor(() => expect(inboxes.stored).toHaveLength(2), 20_000);
   box.close();
   await running;
 });

@@ -5,9 +5,9 @@ import { keyOf } from '../lib/sealing/seen.ts';
 import type { Primary } from '../lib/wire.ts';
 import { rowOf } from './conversations.ts';
 import type { Core } from './core.ts';
-import { whole } from './database.ts';
+import { allChunks, whole } from './database.ts';
 import { storageError } from './errors.ts';
-import { allChunks, keepFile } from './files.ts';
+import { keepFile } from './files.ts';
 import { appendMessage, type Content } from './messages.ts';
 
 /** Puts a text into the outbox. */
