@@ -131,7 +131,7 @@ try {
   await page.keyboard.press('Escape');
 
   await page.getByRole('textbox', { name: 'Search' }).fill('bridge');
-  await page.getByText('Found in messages').waitFor();
+  await page.getByText('Search results').waitFor();
   await shoot(page, '18-search', async (size) => {
     if (size === 'phone') await page.getByRole('button', { name: 'Back' }).click();
   });

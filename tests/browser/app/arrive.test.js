@@ -5,7 +5,7 @@ test('a new person: a handle, a phrase that is asked for, and a page that unlock
   arrive,
 }) => {
   const { page, words } = await join('alice');
-  expect(words).toHaveLength(24);
+  expect(words).toHaveLength(12);
 
   await page.reload();
   await page.getByLabel('Passphrase', { exact: true }).fill('not the passphrase');

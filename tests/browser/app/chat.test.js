@@ -95,7 +95,7 @@ test('all tabs of a person share one stream, and one of them takes over', async 
   const [alice, bob] = [await join('alice'), await join('bobby')];
   const second = await alice.page.context().newPage();
   await second.goto('/');
-  await unlock(second);
+  // The page that is unlocked unlocks it.
   await live(second);
   await write(bob.page, 'alice');
   await send(bob.page, 'to both tabs');

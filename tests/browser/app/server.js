@@ -46,7 +46,10 @@ export class Server {
     this.#child = spawn(
       program,
       flags.map(([flag, value]) => `--${flag}=${value}`),
-      { stdio: ['ignore', log, log], env: { PATH: process.env.PATH, RUST_LOG: 'info', KEZ_CHAT_WEB_DIR: process.env.KEZ_CHAT_WEB_DIR } },
+      {
+        stdio: ['ignore', log, log],
+        env: { PATH: process.env.PATH, RUST_LOG: 'info', KEZ_CHAT_WEB_DIR: process.env.KEZ_CHAT_WEB_DIR },
+      },
     );
     await until('the server is ready', () => {
       if (this.#child.exitCode !== null) throw new Error(`the server ended:\n${this.log()}`);

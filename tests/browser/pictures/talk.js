@@ -5,7 +5,6 @@ import * as kez from '../../../web/dist-library/kez.js';
 const DOMAIN = 'kez.lat';
 
 /** Lets the log of a key, and with it the handle, go on under the next one. */
-/** Lets a person go on under another key, as their log proves. */
 export async function succeed(api, identity, next) {
   const path = `${api}/v1/sigchains/${identity.primary.replace(':', '/')}`;
   const answer = await fetch(path);
