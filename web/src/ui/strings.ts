@@ -143,7 +143,7 @@ export const list = {
   clearSearch: 'Clear',
   searching: 'Searching…',
   people: 'People',
-  found: 'Found in messages',
+  found: 'Search results',
   nothingFound: 'Nothing found',
   nothingFoundText: 'Messages are searched on this device, where they are kept.',
   emptyTitle: 'No conversations yet',
