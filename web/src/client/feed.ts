@@ -15,16 +15,16 @@ import { type Database, fact } from './database.ts';
 import { ClientError, codeOf, storageError } from './errors.ts';
 import type { Live, Transport, TransportChoice } from './types.ts';
 
-/** A transport that doesn't connect within this, or so often, is left for the other one. In milliseconds, and tries. */
+/** A transport that doesn't connect within this, or in so many tries, is left: for the other one, if there is one. In milliseconds. */
 const PATIENCE = 10_000;
 const TRIES = 2;
 /** Between polls while nothing streams. */
 const HEARTBEAT = 30_000;
 /** Before another try: at first, and at most. */
 const FIRST_PAUSE = 500;
-const LAST_PAUSE = 30_000;
-/** Tries in vain after which the page says that it is offline. */
-const HOPELESS = 3;
+const LAST_PAUSE = 10_000;
+/** After so long in vain the page says that it is offline, in milliseconds. */
+const HOPELESS = 12_000;
 /** Messages that wait to be stored, before the stream waits. */
 const WAITING = 256;
 
@@ -62,6 +62,8 @@ export class Feed {
   #failures = 0;
   #lived = false;
   #woken = false;
+  /** Since when there is no stream. */
+  #lostAt = performance.now();
   /** Which transport is tried next where none is chosen. */
   #nearer: Transport = 'sse';
   #closed = false;
@@ -151,7 +153,10 @@ export class Feed {
   }
 
   #waitingState(): Live {
-    if (!navigator.onLine || this.#failures >= HOPELESS || this.#problem !== undefined) return 'offline';
+    const now = performance.now();
+    if (this.#live === 'live') this.#lostAt = now;
+    const hopeless = now - this.#lostAt > HOPELESS;
+    if (!navigator.onLine || hopeless || this.#problem !== undefined) return 'offline';
     return this.#lived ? 'reconnecting' : 'connecting';
   }
 
@@ -192,9 +197,8 @@ export class Feed {
           tries += 1;
           this.#failures += 1;
           this.#say(this.#waitingState(), undefined);
-          if (!this.#hasOther()) continue;
           if (tries >= TRIES) break;
-          patience ??= setTimeout(() => stream.close(), PATIENCE);
+          if (this.#hasOther()) patience ??= setTimeout(() => stream.close(), PATIENCE);
         }
       }
       await this.#writing;
@@ -258,6 +262,8 @@ export class Feed {
       else if ((await storeArrived(this.#db, page.epoch, page.messages)) > 0) this.#source.stored();
       more = page.next !== undefined;
     }
+    // The server is there: so may its streams be.
+    if (this.status.live !== 'live') this.wake();
   }
 
   #say(live: Live, transport: Transport | undefined): void {
