@@ -17,10 +17,10 @@ use tokio::{
 
 use crate::store::{Entry, Store};
 
-/// Memory for chains that were read, about: one of 10,000 events takes a megabyte or two.
+/// Memory for chains that were read, about.
 const CACHE_BYTES: u64 = 64 << 20;
-/// What one event of a chain costs in it, about.
-const EVENT_COST: u32 = 200;
+/// What one event of a chain costs in it beside its own bytes, of which most may be kept, about.
+const EVENT_COST: usize = 200;
 /// Between reads while a replica lags.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -52,7 +52,7 @@ pub struct Chains {
 impl Chains {
     pub fn new(nats: &Nats) -> Self {
         let cost = |_: &Key, loaded: &Arc<Loaded>| {
-            u32::try_from(loaded.at.len()).unwrap_or(u32::MAX).saturating_add(10).saturating_mul(EVENT_COST)
+            u32::try_from(loaded.bytes + (loaded.at.len() + 10) * EVENT_COST).unwrap_or(u32::MAX)
         };
         let read = Cache::builder().max_capacity(CACHE_BYTES).weigher(cost).build();
         Self { store: Store::new(nats), read }
@@ -75,6 +75,17 @@ impl Chains {
                 },
             };
             let mut loaded = self.read.get(&id);
+            // Either somebody appended since, or the stream went back to an earlier state, as a restore does.
+            if loaded.as_ref().is_some_and(|loaded| loaded.last() > last)
+                && self
+                    .store
+                    .newest(&id)
+                    .await?
+                    .is_none_or(|newest| newest.at < loaded.as_ref().map_or(0, |l| l.last()))
+            {
+                self.read.invalidate(&id);
+                loaded = None;
+            }
             while loaded.as_ref().is_none_or(|loaded| loaded.last() < last) {
                 let from = loaded.as_ref().map_or(0, |loaded| loaded.last() + 1);
                 let entries = self.store.read(&id, from).await?;

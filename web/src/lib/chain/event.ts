@@ -34,18 +34,28 @@ export interface Event {
  * bytes are spaced. Throws as `parseStrict` does.
  */
 export function link(bytes: Uint8Array): string {
-  return `sha256:${hex(sha256(utf8(canonical(parseStrict(bytes)))))}`;
+  return linkOf(canonicalBytes(bytes));
+}
+
+function canonicalBytes(bytes: Uint8Array): Uint8Array {
+  return utf8(canonical(parseStrict(bytes)));
+}
+
+function linkOf(whole: Uint8Array): string {
+  return `sha256:${hex(sha256(whole))}`;
 }
 
 /**
  * Verifies an event's bytes by itself; a `Chain` judges its place. Throws a `Refusal`, in this order: `too_large` (beyond 16 KiB), those of `verifyEnvelope`,
- * `invalid_event`, `invalid_timestamp`, `invalid_subject` or `invalid_primary` (the new one), `invalid_proof`.
+ * `too_large` again (its canonical bytes, for numbers can grow: 1e15), `invalid_event`, `invalid_timestamp`, `invalid_subject` or `invalid_primary` (the new one), `invalid_proof`.
  */
 export function verifyEvent(bytes: Uint8Array): Event {
   demand(bytes.length <= EVENT_BYTES, 'too_large');
   const { payload, primary } = verifyEnvelope(bytes, TAG, TYPE);
+  const whole = canonicalBytes(bytes);
+  demand(whole.length <= EVENT_BYTES, 'too_large');
   const { seq, prev, created_at } = payload;
-  demand(Number.isSafeInteger(seq) && Object.is(Math.abs(seq as number), seq), 'invalid_event');
+  demand(Number.isSafeInteger(seq) && (seq as number) >= 0, 'invalid_event');
   const follows = Object.hasOwn(payload, 'prev');
   demand(!follows || typeof prev === 'string', 'invalid_event');
   demand(millis(created_at) !== undefined, 'invalid_timestamp');
@@ -53,11 +63,12 @@ export function verifyEvent(bytes: Uint8Array): Event {
   if (op.op === 'rotate') prove(payload, op.new_primary, op.proof);
   return {
     primary,
-    seq: seq as number,
+    // −0 is 0.
+    seq: (seq as number) + 0,
     ...(follows ? { prev: prev as string } : {}),
     created_at: created_at as Timestamp,
     op,
-    link: link(bytes),
+    link: linkOf(whole),
   };
 }
 
