@@ -31,7 +31,7 @@ pub struct Loaded {
     pub chain: Chain,
     /// Where the stream has each event.
     pub at: Vec<u64>,
-    /// Bytes of all events.
+    /// Bytes of all events, each as a line of its own.
     pub bytes: usize,
 }
 
@@ -147,16 +147,21 @@ fn extend(loaded: Option<&Loaded>, entries: &[Entry]) -> Result<Loaded, Code> {
         (Some(loaded), entries) => (loaded.clone(), entries),
         (None, [first, rest @ ..]) => {
             let chain = Chain::begin(&first.bytes)?;
-            (Loaded { chain, at: vec![first.at], bytes: first.bytes.len() }, rest)
+            (Loaded { chain, at: vec![first.at], bytes: line(&first.bytes) }, rest)
         }
         (None, []) => return Err(Code::UnknownChain),
     };
     for entry in rest {
         loaded.chain.append(&entry.bytes)?;
         loaded.at.push(entry.at);
-        loaded.bytes += entry.bytes.len();
+        loaded.bytes += line(&entry.bytes);
     }
     Ok(loaded)
+}
+
+/// Bytes of an event with the newline behind it: a chain that is taken can be exported.
+pub fn line(event: &[u8]) -> usize {
+    event.len() + 1
 }
 
 fn damaged(id: &Key, why: &str) -> Problem {

@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use tokio::time::sleep;
 
 use crate::{
-    chains::{Chains, Loaded},
+    chains::{Chains, Loaded, line},
     handles::Handles,
     store::Append,
 };
@@ -125,7 +125,7 @@ impl Desk {
         let id = match loaded {
             Some(loaded) => {
                 loaded.chain.check(event).map_err(|code| refusal(code, &loaded.chain))?;
-                if loaded.bytes + canonical.len() > CHAIN_EXPORT_BYTES {
+                if loaded.bytes + line(canonical) > CHAIN_EXPORT_BYTES {
                     return Err(Code::ChainFull.into());
                 }
                 loaded.chain.id()

@@ -1,6 +1,7 @@
 //! Identity logs over HTTP: `/v1/sigchains/…`, and what a rotation does to a handle.
 
 mod append;
+mod full;
 mod race;
 mod read;
 mod release;
