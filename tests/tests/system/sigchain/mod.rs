@@ -1,7 +1,6 @@
 //! Identity logs over HTTP: `/v1/sigchains/…`, and what a rotation does to a handle.
 
 mod append;
-mod full;
 mod race;
 mod read;
 mod release;
