@@ -94,7 +94,7 @@ codes! {
     RateLimited       "rate_limited"        429 Retry     "too many requests"
     Internal          "internal"            500 Retry     "the server met an error of its own; it is in the server's log"
     Unavailable       "unavailable"         503 Retry     "the message broker or a service behind it is away; nothing was changed that isn't safe to send again"
-    StorageFull       "storage_full"        503 Retry     "the server's mail store is full"
+    StorageFull       "storage_full"        503 Retry     "the server's store is full"
     InboxFull         "inbox_full"          507 Retry     "the recipient's inbox is full until they delete mail"
 }
 

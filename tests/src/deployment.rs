@@ -165,8 +165,13 @@ impl Deployment {
 
     /// Starts another sigchain service, and waits until it is ready.
     pub async fn add_sigchain(&mut self) {
-        let mut sigchain =
-            self.service("kez-sigchain", Role::Sigchain, &["--replicas", self.replicas()], &[]);
+        self.add_sigchain_with(&[]).await;
+    }
+
+    /// The same with flags of its own.
+    pub async fn add_sigchain_with(&mut self, flags: &[&str]) {
+        let flags = [&["--replicas", self.replicas()], flags].concat();
+        let mut sigchain = self.service("kez-sigchain", Role::Sigchain, &flags, &[]);
         sigchain.ready().await;
         self.sigchains.push(sigchain);
     }

@@ -65,6 +65,13 @@ impl Sigchain {
         &self.events
     }
 
+    /// The event that let it go on under the key in force; none if that is its first key.
+    pub fn last_rotation(&self) -> Option<&str> {
+        let [_, .., period] = self.state.keys() else { return None };
+        let at = usize::try_from(period.since_seq).ok()?.checked_sub(1)?;
+        self.events.get(at).map(String::as_str)
+    }
+
     /// How this log is to `other`.
     pub fn compare(&self, other: &Self) -> Likeness {
         let (mine, theirs) = (&self.events, &other.events);
@@ -124,6 +131,23 @@ pub(crate) mod tests {
         assert_eq!(two.compare(&fork), Likeness::Forked { at: 1 });
         assert_eq!(fork.compare(&two), Likeness::Forked { at: 1 });
         assert_eq!(one.compare(&log(2, &["github:a"])), Likeness::Forked { at: 0 });
+    }
+
+    #[test]
+    fn the_last_change_of_keys_is_found() {
+        let mut log = log(1, &["github:a"]);
+        assert_eq!(log.last_rotation(), None);
+        let [first, second, third] = [1, 2, 3].map(|n| Identity::from_seed(&[n; 32]));
+        let at = kez_proto::Timestamp::from_unix(1_779_678_000).unwrap();
+        for (old, new) in [(&first, &second), (&second, &third)] {
+            let signed = Event::sign_rotation(Some(log.state()), at, old, new).unwrap();
+            log.append(&serde_json::to_string(&signed).unwrap()).unwrap();
+            assert_eq!(log.last_rotation(), log.events().last().map(String::as_str));
+        }
+        let op = Op::Add { subject: "github:b".parse().unwrap(), proof_url: None };
+        let signed = Event::sign(Some(log.state()), &op, at, &third).unwrap();
+        log.append(&serde_json::to_string(&signed).unwrap()).unwrap();
+        assert_eq!(log.last_rotation(), Some(log.events()[2].as_str()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use kez_client::{Identity, Sigchain};
 use kez_proto::{
     Timestamp,
     identity::{Event, Op},
+    limits::EVENT_BYTES,
 };
 use serde_json::Value;
 
@@ -108,4 +109,26 @@ fn a_new_key_is_another_one() {
     assert!(stderr(&output).contains("the key that you have"), "{}", stderr(&output));
     let gone = kez(home.path(), &["sigchain", "rotate", "--yes", "--new-key", "gone.key"]);
     assert!(stderr(&gone).contains("gone.key"), "{}", stderr(&gone));
+}
+
+#[test]
+fn an_event_that_grows_beyond_its_bound_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let identity = Identity::from_seed(&[0x42; 32]);
+    let op = Op::AddDevice { device: "UDX".into(), name: "phone".into() };
+    let mut payload = Event::sign(None, &op, Timestamp::from_unix(100).unwrap(), &identity).unwrap().payload;
+    payload["op"] = "fill".into();
+    payload["payload"] = serde_json::json!({"with": vec![1e15; 1200]});
+    let signed = identity.sign_envelope(Event::TAG, &payload).unwrap();
+    let canonical = kez_proto::json::canonical(&serde_json::to_value(&signed).unwrap()).unwrap();
+    let canonical = String::from_utf8(canonical).unwrap();
+    let short = canonical.replace("1000000000000000", "1e15");
+    assert!(short.len() < EVENT_BYTES && canonical.len() > EVENT_BYTES);
+    let file = home.path().join("log.jsonl");
+    for text in [short, canonical] {
+        fs::write(&file, text + "\n").unwrap();
+        let output = kez(home.path(), &["sigchain", "verify", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("too_large"), "{}", stderr(&output));
+    }
 }

@@ -220,6 +220,13 @@ fn events() -> Vec<Value> {
             Code::TooLarge,
             next(&chain, &first, "add", bob(), |p| p["note"] = "x".repeat(16 * 1024).into()),
         ),
+        behind(
+            &chain,
+            "over-size once it is canonical",
+            Code::TooLarge,
+            next(&chain, &first, "add", bob(), |p| p["note"] = json!(vec![1_000_000_000_000_000_u64; 1100]))
+                .replace("1000000000000000", "1e15"),
+        ),
         behind(&chain, "a seq that is no number", Code::InvalidEvent, add(|p| p["seq"] = "2".into())),
         behind(&chain, "a seq below 0", Code::InvalidEvent, add(|p| p["seq"] = (-1).into())),
         behind(

@@ -52,8 +52,11 @@ pub struct Event {
 /// How an event's `prev` names the event before it: `sha256:` and, in lower-case hex, SHA-256 of the canonical bytes of the whole signed event, however these
 /// bytes are spaced. Errors: those of [`json::parse_strict`].
 pub fn link(bytes: &[u8]) -> Result<String, Code> {
-    let canonical = json::canonical(&json::parse_strict(bytes)?)?;
-    Ok(format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(canonical))))
+    Ok(link_of(&json::canonical(&json::parse_strict(bytes)?)?))
+}
+
+fn link_of(canonical: &[u8]) -> String {
+    format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(canonical)))
 }
 
 impl Event {
@@ -63,13 +66,17 @@ impl Event {
     pub const TYPE: &str = "kez.sigchain.event";
 
     /// Verifies an event's bytes by itself; [`Chain`] judges its place. Errors, in this order: `too_large` (beyond 16 KiB), those of
-    /// [`verify_envelope`], `invalid_event`, `invalid_timestamp`, `invalid_subject` or `invalid_primary` (the new one), `invalid_proof`.
+    /// [`verify_envelope`], `too_large` again (its canonical bytes, for numbers can grow: 1e15), `invalid_event`, `invalid_timestamp`, `invalid_subject` or `invalid_primary` (the new one), `invalid_proof`.
     pub fn verify(bytes: &[u8]) -> Result<Self, Code> {
         if bytes.len() > EVENT_BYTES {
             return Err(Code::TooLarge);
         }
         let verified = verify_envelope(bytes, Self::TAG, Self::TYPE)?;
-        Self::read(&verified.payload, verified.primary, link(bytes)?)
+        let canonical = json::canonical(&json::parse_strict(bytes)?)?;
+        if canonical.len() > EVENT_BYTES {
+            return Err(Code::TooLarge);
+        }
+        Self::read(&verified.payload, verified.primary, link_of(&canonical))
     }
 
     fn read(payload: &Value, primary: Key, link: String) -> Result<Self, Code> {

@@ -11,7 +11,7 @@ pub struct Binding {
     pub handle: Handle,
     /// Its key.
     pub primary: Primary,
-    /// When the log took it (the stream's clock).
+    /// Since when it is this key's: when the log took the registration, or the rotation (the stream's clock).
     pub registered_at: Timestamp,
     /// When its owner signed the registration: nothing signed earlier undoes it.
     pub signed_at: Timestamp,

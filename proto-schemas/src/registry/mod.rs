@@ -77,7 +77,7 @@ pub struct Record {
     pub primary: Primary,
     /// Where the key's identity log is.
     pub sigchain_url: String,
-    /// When it was bound.
+    /// Since when it is this key's.
     pub registered_at: Timestamp,
 }
 

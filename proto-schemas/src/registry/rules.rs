@@ -61,7 +61,7 @@ pub fn apply<B: Bindings>(state: &B, bytes: &[u8], at: Timestamp) -> Result<Effe
         }
         (Entry::Rebind { rules: RULES, handle, event }, Some(_)) => {
             match Rotation::verify(event.get().as_bytes()) {
-                Ok(rotation) => rebind(state, &rotation)?.and_then(|to| {
+                Ok(rotation) => rebind(state, &rotation, at)?.and_then(|to| {
                     let named = to.handle == handle;
                     if named {
                         Ok(Effect::Rebind { from: rotation.from, to })
@@ -154,15 +154,19 @@ impl Rotation {
     }
 }
 
-/// The binding that a rotation makes of its key's, or why it makes none: `unknown_primary` (the key has no handle, or none any more), `primary_taken`,
+/// The binding that a rotation makes of its key's at this time, or why it makes none: `unknown_primary` (the key has no handle, or none any more), `primary_taken`,
 /// `key_retired`.
-pub fn rebind<B: Bindings>(state: &B, rotation: &Rotation) -> Result<Result<Binding, Code>, B::Error> {
+pub fn rebind<B: Bindings>(
+    state: &B,
+    rotation: &Rotation,
+    at: Timestamp,
+) -> Result<Result<Binding, Code>, B::Error> {
     let Rotation { from, to } = *rotation;
     Ok(match state.by_primary(&from)? {
         None => Err(Code::UnknownPrimary),
         Some(_) if state.by_primary(&to)?.is_some() => Err(Code::PrimaryTaken),
         Some(_) if state.retired(&to)?.is_some() => Err(Code::KeyRetired),
-        Some(binding) => Ok(Binding { primary: to, ..binding }),
+        Some(binding) => Ok(Binding { primary: to, registered_at: at, ..binding }),
     })
 }
 

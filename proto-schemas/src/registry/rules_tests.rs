@@ -229,9 +229,12 @@ fn a_rotation_takes_the_handle_along_once() {
     let rotated = rotation(1, 2);
     assert_eq!(log.rebind("carol", &rotated), Effect::Nothing(Code::UnknownHandle));
     assert_eq!(log.rebind("alice", &rotation(1, 3)), Effect::Nothing(Code::PrimaryTaken));
-    let Effect::Rebind { from, to } = log.rebind("alice", &rotated) else { panic!("it had no effect") };
+    let (entry, later) =
+        (json!({"rebind": {"rules": 1, "handle": "alice", "event": rotated}}), "2026-06-25T03:00:00Z");
+    let Effect::Rebind { from, to } = log.feed(&entry, later) else { panic!("it had no effect") };
     assert_eq!((from, to.primary), (Primary::of(&key(1)), Primary::of(&key(2))));
     assert_eq!(to.handle.as_str(), "alice");
+    assert_eq!(to.registered_at, later.parse().unwrap(), "since when it is the new key's");
     assert_eq!(log.rebind("alice", &rotated), Effect::Nothing(Code::UnknownPrimary));
     // The key that it left can have no other handle, and no handle can come back to it.
     assert_eq!(log.register(registration(1, "bobby", |_| {})), Effect::Nothing(Code::KeyRetired));

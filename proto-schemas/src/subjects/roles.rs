@@ -112,7 +112,7 @@ impl Role {
                 publish.extend(owned(&[REGISTRY_BY_PRIMARY, REGISTRY_REBIND, SIGCHAIN_LOGS]));
                 publish.push(direct_get(SIGCHAIN_STREAM));
                 publish.extend(
-                    ["INFO", "CREATE", "UPDATE", "MSG.GET"]
+                    ["INFO", "CREATE", "MSG.GET"]
                         .map(|verb| format!("$JS.API.STREAM.{verb}.{SIGCHAIN_STREAM}")),
                 );
             }

@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Mail.
     #[command(flatten)]
     pub fanout: kez_fanout::Args,
+    /// Identity logs.
+    #[command(flatten)]
+    pub sigchain: kez_sigchain::Room,
     /// Who comes in to NATS.
     #[command(flatten)]
     pub auth_callout: kez_auth_callout::Args,

@@ -87,7 +87,7 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
     let gateway_config = gateway_args.with(server.clone())?;
     let mut deployment = arguments.deployment;
     deployment.sig_server_url = deployment.sig_server_url.or_else(|| links.identity_logs());
-    let sigchain_args = kez_sigchain::Args { replicas: arguments.fanout.replicas };
+    let sigchain_args = kez_sigchain::Args { replicas: arguments.fanout.replicas, room: arguments.sigchain };
     let registry_config = deployment.with(data.index(), arguments.fanout.replicas, &arguments.fanout.clients);
     // The gateway ends first, so that what it still has under way is answered; then the services; then nats-server.
     let back = life.part();

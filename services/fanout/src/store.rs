@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use async_nats::{
-    HeaderMap, Message,
-    jetstream::{ErrorCode, publish::PublishAck},
-};
+use async_nats::{HeaderMap, Message, jetstream::publish::PublishAck};
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
-use kez_kit::{Nats, jetstream::Refused, nats::header};
+use kez_kit::{
+    Nats,
+    jetstream::{NO_ROOM, Refused},
+    nats::header,
+};
 use kez_proto::{
     Code, Deployment, Handle, Problem, Timestamp, headers,
     limits::{PAGE_BYTES, SERVICE_DEADLINE},
@@ -21,13 +22,6 @@ use tokio::{sync::Semaphore, time::timeout};
 
 /// JetStream's "message not found".
 const NO_MESSAGE: u64 = 10037;
-/// What JetStream says where there is no room: a limit of the stream refuses it (which one is told by the description alone), or one of the account or
-/// the server.
-const NO_ROOM: [ErrorCode; 3] = [
-    ErrorCode::STREAM_STORE_FAILED,
-    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
-    ErrorCode::INSUFFICIENT_RESOURCES,
-];
 
 /// Pages that are read at once: so many of the largest stay below the 64 MiB that nats-server holds for a connection before it ends it, and with it everybody's
 /// requests.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::{
     HeaderMap, Message,
-    jetstream::{self, publish::PublishAck, response::Response},
+    jetstream::{self, ErrorCode, publish::PublishAck, response::Response},
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -21,6 +21,14 @@ use crate::{
 /// Status of a batch's end (ADR-31), and of a batch with nothing in it.
 const END_OF_BATCH: u16 = 204;
 const NOTHING_FOUND: u16 = 404;
+
+/// What JetStream says where there is no room: a limit of the stream refuses it (which one is told by the description alone), or one of the account or
+/// the server.
+pub const NO_ROOM: [ErrorCode; 3] = [
+    ErrorCode::STREAM_STORE_FAILED,
+    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+    ErrorCode::INSUFFICIENT_RESOURCES,
+];
 
 /// Why JetStream didn't do it.
 #[derive(Debug)]

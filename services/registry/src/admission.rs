@@ -55,13 +55,15 @@ where
     }
 }
 
-/// The handle's binding if this very envelope made it.
+/// The handle's binding if this very envelope made it, and its key still has it.
 fn bound<B>(state: &B, registration: &Registration) -> Result<Option<Binding>, Problem>
 where
     B: Bindings<Error: Into<Problem>>,
 {
     let holding = state.by_handle(&registration.handle).map_err(Into::into)?;
-    Ok(holding.and_then(Holding::bound).filter(|b| b.digest == registration.digest))
+    Ok(holding
+        .and_then(Holding::bound)
+        .filter(|b| b.digest == registration.digest && b.primary == registration.primary))
 }
 
 /// The new key's binding if this rotation made it.

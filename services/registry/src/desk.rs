@@ -62,11 +62,13 @@ impl Desk {
         if let Some(binding) = admission::rebound(&index, &rotation)? {
             return self.record(&binding);
         }
-        let handle = registry::rebind(&index, &rotation)??.handle;
+        let handle = registry::rebind(&index, &rotation, now())??.handle;
         self.log(&index, &Entry::Rebind { rules: RULES, handle, event: event.to_owned() }).await?;
         match admission::rebound(&index, &rotation)? {
             Some(binding) => self.record(&binding),
-            None => Err(registry::rebind(&index, &rotation)?.err().unwrap_or(Code::Unavailable).into()),
+            None => {
+                Err(registry::rebind(&index, &rotation, now())?.err().unwrap_or(Code::Unavailable).into())
+            }
         }
     }
 

@@ -64,7 +64,7 @@ impl Folder {
     pub fn open(&self, log: &Log) -> Result<Index, Failure> {
         let why = match self.open_freed(log) {
             Ok(Some(index)) => return Ok(index),
-            Ok(None) => "it is of another log".to_owned(),
+            Ok(None) => "it is of another log or format".to_owned(),
             Err(Error::Damaged(why)) => why,
             Err(Error::Disk(e)) => return Err(disk(&self.path, &e)),
         };

@@ -28,8 +28,13 @@ const CHECKPOINT: &str = "checkpoint";
 /// Where `meta` keeps the genesis entry's server.
 pub const SERVER: &str = "server";
 
+/// What the trees hold, and how. An index of another format is built anew.
+const FORMAT: u32 = 2;
+
 #[derive(Serialize, Deserialize)]
 struct Checkpoint {
+    #[serde(default)]
+    format: u32,
     log: LogId,
     sequence: u64,
 }
@@ -65,7 +70,10 @@ impl Index {
                 None => return Ok(None),
                 Some(bytes) => {
                     let checkpoint: Checkpoint = serde_json::from_slice(&bytes).map_err(damaged)?;
-                    if checkpoint.log != log.id || checkpoint.sequence > log.last {
+                    if checkpoint.format != FORMAT
+                        || checkpoint.log != log.id
+                        || checkpoint.sequence > log.last
+                    {
                         return Ok(None);
                     }
                     checkpoint.sequence
@@ -102,7 +110,7 @@ impl Index {
     pub fn apply(&self, entries: &[Logged]) -> Result<(), Error> {
         let applied = self.applied();
         let Some(last) = entries.last().filter(|e| e.sequence > applied) else { return Ok(()) };
-        let checkpoint = Checkpoint { log: self.log.clone(), sequence: last.sequence };
+        let checkpoint = Checkpoint { format: FORMAT, log: self.log.clone(), sequence: last.sequence };
         let checkpoint = serde_json::to_vec(&checkpoint).map_err(damaged)?;
         guard(|| {
             let trees = (&self.handles, &self.primaries, &self.retired, &self.meta);
@@ -284,6 +292,19 @@ mod tests {
         index.meta.remove(CHECKPOINT).unwrap();
         drop(index);
         assert!(open(dir.path(), &log("e1", 2)).is_none());
+    }
+
+    #[test]
+    fn an_index_of_another_format_fits_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = open(dir.path(), &log("e1", 0)).unwrap();
+        index.apply(&[genesis(1)]).unwrap();
+        // As the first format had it.
+        let log_id = serde_json::to_value(&index.log).unwrap();
+        let checkpoint = serde_json::json!({ "log": log_id, "sequence": 1 });
+        index.meta.insert(CHECKPOINT, checkpoint.to_string().as_bytes()).unwrap();
+        drop(index);
+        assert!(open(dir.path(), &log("e1", 1)).is_none());
     }
 
     #[tokio::test]

@@ -17,10 +17,10 @@ use tokio::{
 
 use crate::store::{Entry, Store};
 
-/// Memory for chains that were read, about: one of 10,000 events takes a megabyte or two.
+/// Memory for chains that were read, about.
 const CACHE_BYTES: u64 = 64 << 20;
-/// What one event of a chain costs in it, about.
-const EVENT_COST: u32 = 200;
+/// What one event of a chain costs in it beside its own bytes, of which most may be kept, about.
+const EVENT_COST: usize = 200;
 /// Between reads while a replica lags.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -31,7 +31,7 @@ pub struct Loaded {
     pub chain: Chain,
     /// Where the stream has each event.
     pub at: Vec<u64>,
-    /// Bytes of all events.
+    /// Bytes of all events, each as a line of its own.
     pub bytes: usize,
 }
 
@@ -52,7 +52,7 @@ pub struct Chains {
 impl Chains {
     pub fn new(nats: &Nats) -> Self {
         let cost = |_: &Key, loaded: &Arc<Loaded>| {
-            u32::try_from(loaded.at.len()).unwrap_or(u32::MAX).saturating_add(10).saturating_mul(EVENT_COST)
+            u32::try_from(loaded.bytes + (loaded.at.len() + 10) * EVENT_COST).unwrap_or(u32::MAX)
         };
         let read = Cache::builder().max_capacity(CACHE_BYTES).weigher(cost).build();
         Self { store: Store::new(nats), read }
@@ -75,6 +75,17 @@ impl Chains {
                 },
             };
             let mut loaded = self.read.get(&id);
+            // Either somebody appended since, or the stream went back to an earlier state, as a restore does.
+            if loaded.as_ref().is_some_and(|loaded| loaded.last() > last)
+                && self
+                    .store
+                    .newest(&id)
+                    .await?
+                    .is_none_or(|newest| newest.at < loaded.as_ref().map_or(0, |l| l.last()))
+            {
+                self.read.invalidate(&id);
+                loaded = None;
+            }
             while loaded.as_ref().is_none_or(|loaded| loaded.last() < last) {
                 let from = loaded.as_ref().map_or(0, |loaded| loaded.last() + 1);
                 let entries = self.store.read(&id, from).await?;
@@ -136,16 +147,21 @@ fn extend(loaded: Option<&Loaded>, entries: &[Entry]) -> Result<Loaded, Code> {
         (Some(loaded), entries) => (loaded.clone(), entries),
         (None, [first, rest @ ..]) => {
             let chain = Chain::begin(&first.bytes)?;
-            (Loaded { chain, at: vec![first.at], bytes: first.bytes.len() }, rest)
+            (Loaded { chain, at: vec![first.at], bytes: line(&first.bytes) }, rest)
         }
         (None, []) => return Err(Code::UnknownChain),
     };
     for entry in rest {
         loaded.chain.append(&entry.bytes)?;
         loaded.at.push(entry.at);
-        loaded.bytes += entry.bytes.len();
+        loaded.bytes += line(&entry.bytes);
     }
     Ok(loaded)
+}
+
+/// Bytes of an event with the newline behind it: a chain that is taken can be exported.
+pub fn line(event: &[u8]) -> usize {
+    event.len() + 1
 }
 
 fn damaged(id: &Key, why: &str) -> Problem {

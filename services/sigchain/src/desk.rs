@@ -1,6 +1,9 @@
 //! The endpoints: append, get, head.
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use kez_kit::{
@@ -10,7 +13,7 @@ use kez_kit::{
 };
 use kez_proto::{
     Code, Problem,
-    identity::{self, Chain, Event, Key, Op},
+    identity::{self, Chain, Event, Key, KeyPeriod, Op},
     json,
     limits::CHAIN_EXPORT_BYTES,
     sigchain::{Append as Request, Appended, ChainHead, Get, Head, Named, Page},
@@ -19,25 +22,34 @@ use serde_json::value::RawValue;
 use tokio::time::sleep;
 
 use crate::{
-    chains::{Chains, Loaded},
+    chains::{Chains, Loaded, line},
     handles::Handles,
     store::Append,
 };
 
 /// How often an event is judged anew when another one was appended meanwhile: each time one of them got its place.
 const TRIES: usize = 4;
+/// Rotations in a row that a registry may have missed, at most: each one before was asked for it when the next one came.
+const MISSED: usize = 8;
 
 /// Where requests are answered. Cheap to clone.
 #[derive(Clone)]
 pub struct Desk {
     chains: Chains,
     handles: Handles,
+    /// Keys whose handle is being taken along.
+    rebinding: Arc<Mutex<HashSet<Key>>>,
     life: Life,
 }
 
 impl Desk {
     pub fn new(nats: &Nats, life: &Life) -> Self {
-        Self { chains: Chains::new(nats), handles: Handles::new(nats), life: life.clone() }
+        Self {
+            chains: Chains::new(nats),
+            handles: Handles::new(nats),
+            rebinding: Arc::default(),
+            life: life.clone(),
+        }
     }
 
     /// `kez.sigchain.get`
@@ -82,7 +94,7 @@ impl Desk {
                 continue;
             }
             if matches!(event.op, Op::Rotate { .. }) {
-                self.take_handle_along(&key).await?;
+                self.take_handle_along(&key, &event).await?;
             }
             return encode(&Appended { seq: event.seq, hash: event.link, duplicate });
         }
@@ -113,7 +125,7 @@ impl Desk {
         let id = match loaded {
             Some(loaded) => {
                 loaded.chain.check(event).map_err(|code| refusal(code, &loaded.chain))?;
-                if loaded.bytes + canonical.len() > CHAIN_EXPORT_BYTES {
+                if loaded.bytes + line(canonical) > CHAIN_EXPORT_BYTES {
                     return Err(Code::ChainFull.into());
                 }
                 loaded.chain.id()
@@ -144,42 +156,67 @@ impl Desk {
     }
 
     /// The rotation is on disk; now the handle has to follow. Where the registry is away, the caller is told so, and may send the event again; meanwhile this
-    /// goes on trying for as long as the process lives.
-    async fn take_handle_along(&self, key: &Key) -> Result<(), Problem> {
-        let outcome = self.rebind_all(key).await;
-        if outcome.is_err() {
-            let (desk, key) = (self.clone(), *key);
+    /// goes on trying for as long as the process lives. `key_in_use`: the new key took another handle in the meantime, and the old one stays where it is.
+    async fn take_handle_along(&self, key: &Key, rotation: &Event) -> Result<(), Problem> {
+        let outcome = self.rebind(key, rotation).await;
+        if outcome.as_ref().is_err_and(is_passing) && self.rebinding().insert(*key) {
+            let (desk, key, rotation) = (self.clone(), *key, rotation.clone());
             task::spawn("rebind", async move {
-                while !desk.life.shutdown.is_cancelled() && desk.rebind_all(&key).await.is_err() {
-                    sleep(Handles::PAUSE).await;
+                let mut pause = Handles::PAUSE;
+                while !desk.life.shutdown.is_cancelled()
+                    && desk.rebind(&key, &rotation).await.as_ref().is_err_and(is_passing)
+                {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(Handles::LONGEST_PAUSE);
                 }
+                desk.rebinding().remove(&key);
             });
         }
         outcome
     }
 
-    /// Tells the registry of every rotation that a key of this chain still has a handle behind, in order.
-    async fn rebind_all(&self, key: &Key) -> Result<(), Problem> {
+    fn rebinding(&self) -> MutexGuard<'_, HashSet<Key>> {
+        self.rebinding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the registry of this rotation, and of those before and behind it that it may not know of yet, in order.
+    async fn rebind(&self, key: &Key, rotation: &Event) -> Result<(), Problem> {
         let loaded = self.chains.load(key).await?.ok_or(Code::UnknownChain)?;
-        for period in loaded.chain.keys().windows(2) {
-            let [earlier, later] = period else { continue };
-            if !self.handles.has_one(&earlier.key).await? {
-                continue;
-            }
+        let periods = loaded.chain.keys();
+        let Some(signer) = periods.iter().position(|period| period.key == rotation.primary) else {
+            return Err(Code::Internal.into());
+        };
+        let Some(behind) = self.behind(&periods[..=signer]).await? else { return Ok(()) };
+        for later in &periods[behind + 1..] {
             let rotation = self.chains.event(&loaded, later.since_seq - 1).await?;
             match self.handles.rebind(&rotation).await {
                 Ok(record) => tracing::debug!(handle = %record.handle, "a handle followed its owner's key"),
                 // Another instance told of it.
                 Err(problem) if problem.code == Code::UnknownPrimary => {}
-                Err(problem) if matches!(problem.code, Code::Unavailable | Code::Internal) => {
-                    return Err(problem);
+                Err(problem) if is_passing(&problem) => return Err(problem),
+                Err(problem) => {
+                    tracing::warn!(%problem, "a handle can't follow its owner's key");
+                    return Err(Code::KeyInUse.into());
                 }
-                // The new key took a handle since it was asked for: whoever owns both keys wanted that.
-                Err(problem) => tracing::warn!(%problem, "a handle can't follow its owner's key"),
             }
         }
         Ok(())
     }
+
+    /// Which of these keys still has a handle: the newest that does, among the last few.
+    async fn behind(&self, periods: &[KeyPeriod]) -> Result<Option<usize>, Problem> {
+        for (n, period) in periods.iter().enumerate().rev().take(MISSED) {
+            if self.handles.has_one(&period.key).await? {
+                return Ok(Some(n));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether another try may go better.
+fn is_passing(problem: &Problem) -> bool {
+    matches!(problem.code, Code::Unavailable | Code::Internal)
 }
 
 fn key(named: &Named) -> Result<Key, Code> {

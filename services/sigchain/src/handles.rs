@@ -21,8 +21,9 @@ pub struct Handles {
 }
 
 impl Handles {
-    /// Between tries to tell the registry of a rotation.
+    /// Between tries to tell the registry of a rotation: at first, and at most.
     pub const PAUSE: Duration = Duration::from_secs(1);
+    pub const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
     pub fn new(nats: &Nats) -> Self {
         Self { nats: nats.clone() }

@@ -26,6 +26,19 @@ pub struct Args {
     /// Copies of each identity log over the NATS cluster: 1, 3 or 5. Counts when the first instance starts.
     #[arg(long, env = "KEZ_CHAT_REPLICAS", value_name = "COUNT", default_value = "1", value_parser = replicas)]
     pub replicas: usize,
+    /// How much is kept.
+    #[command(flatten)]
+    pub room: Room,
+}
+
+/// How much is kept.
+#[derive(clap::Args, Clone, Debug)]
+#[group(id = "sigchain-room")]
+pub struct Room {
+    /// Bytes of all identity logs together, per replica: they are kept for ever, and anybody may begin one. Full, they take no more events (storage_full).
+    /// 0: no limit but NATS's own, as where NATS has less room. Counts when the first instance starts.
+    #[arg(long, env = "KEZ_CHAT_SIGCHAIN_BYTES", value_name = "BYTES", default_value_t = 4 << 30)]
+    pub sigchain_bytes: u64,
 }
 
 /// Runs one instance until the process stops or it can't go on.
@@ -38,14 +51,14 @@ pub async fn run(args: Args, nats_args: &NatsArgs, life: Life, drain: Duration) 
         () = life.shutdown.cancelled() => return Ok(()),
         nats = Nats::connect(nats_args, role.name(), &inbox_prefix, CAPACITY, &life) => nats?,
     };
-    match stream::ensure(&nats, args.replicas, &life).await {
+    match stream::ensure(&nats, &args, &life).await {
         Err(_) if life.shutdown.is_cancelled() => return Ok(()),
         outcome => outcome?,
     }
     let desk = Desk::new(&nats, &life);
     let service = serve(&nats, desk).await?;
     // An answer on the same connection shows that NATS has the subscriptions: ready means that a request finds them.
-    stream::ensure(&nats, args.replicas, &life).await?;
+    stream::ensure(&nats, &args, &life).await?;
     gate.open();
     life.shutdown.cancelled().await;
     gate.close("stopping");

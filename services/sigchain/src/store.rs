@@ -3,7 +3,11 @@
 use async_nats::{HeaderMap, Message, jetstream::publish::PublishAck};
 use bytes::Bytes;
 use data_encoding::BASE64;
-use kez_kit::{Nats, jetstream::Refused, nats::header};
+use kez_kit::{
+    Nats,
+    jetstream::{NO_ROOM, Refused},
+    nats::header,
+};
 use kez_proto::{
     Code, Problem, headers,
     identity::Key,
@@ -125,6 +129,10 @@ fn acked(outcome: Result<PublishAck, Refused>) -> Result<Append, Problem> {
     match outcome {
         Ok(_) => Ok(Append::Done),
         Err(Refused::By(e)) if e.error_code().0 == WRONG_LAST_SEQUENCE => Ok(Append::Overtaken),
+        Err(Refused::By(e)) if NO_ROOM.contains(&e.error_code()) => {
+            tracing::warn!(error = %e, "an event is refused because there is no room for identity logs");
+            Err(Code::StorageFull.into())
+        }
         Err(e) => Err(unavailable(e)),
     }
 }

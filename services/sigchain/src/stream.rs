@@ -13,10 +13,22 @@ use kez_kit::{
 };
 use kez_proto::subjects;
 
+use crate::Args;
+
+/// JetStream's own word.
+const NO_LIMIT: i64 = -1;
+
 /// Waits for JetStream, and for the stream.
-pub async fn ensure(nats: &Nats, replicas: usize, life: &Life) -> Result<(), Failure> {
+pub async fn ensure(nats: &Nats, args: &Args, life: &Life) -> Result<(), Failure> {
+    let replicas = args.replicas;
+    let bytes = i64::try_from(args.room.sigchain_bytes).ok().filter(|bytes| *bytes > 0).unwrap_or(NO_LIMIT);
     until_done(life, "opening the identity logs", async || {
-        let Err(e) = nats.jetstream.create_stream(stream(replicas)).await else { return Ok(()) };
+        let mut made = nats.jetstream.create_stream(stream(replicas, bytes)).await;
+        // A NATS that has less room than that is taken as it is, and bounded by its own limit.
+        if made.as_ref().is_err_and(|e| has_less_room(e.kind())) {
+            made = nats.jetstream.create_stream(stream(replicas, NO_LIMIT)).await;
+        }
+        let Err(e) = made else { return Ok(()) };
         let CreateStreamErrorKind::JetStream(refusal) = e.kind() else {
             return Err(Attempt::Again(format!("JetStream doesn't answer: {e}")));
         };
@@ -33,14 +45,19 @@ pub async fn ensure(nats: &Nats, replicas: usize, life: &Life) -> Result<(), Fai
     .await
 }
 
-fn stream(replicas: usize) -> Config {
+fn has_less_room(kind: CreateStreamErrorKind) -> bool {
+    let CreateStreamErrorKind::JetStream(refusal) = kind else { return false };
+    matches!(refusal.error_code(), ErrorCode::STORAGE_RESOURCES_EXCEEDED | ErrorCode::INSUFFICIENT_RESOURCES)
+}
+
+fn stream(replicas: usize, bytes: i64) -> Config {
     Config {
         name: subjects::SIGCHAIN_STREAM.into(),
         description: Some("identity logs: every signed event, for ever".into()),
         subjects: vec![subjects::SIGCHAIN_LOGS.into()],
         max_messages: -1,
         max_messages_per_subject: -1,
-        max_bytes: -1,
+        max_bytes: bytes,
         max_consumers: -1,
         discard: DiscardPolicy::New,
         // Events carry no message id; a window costs memory.

@@ -9,7 +9,8 @@ use kez_client::{
     retry,
     sealing::Opener,
 };
-use kez_proto::server::ServerInfo;
+use kez_proto::{Code, server::ServerInfo};
+use tokio::time::sleep;
 
 use crate::{
     args::{Args, NatsFlags},
@@ -119,6 +120,21 @@ impl Context {
             Error::Address { .. } if named => Failure::Usage(e.to_string()),
             _ => e.into(),
         })
+    }
+
+    /// Signs and sends; where the server calls the time stale, once more a second later. What happens to a name in the second of what happened to it before
+    /// is refused so, and its clock needn't be wrong.
+    pub async fn sign_again_if_stale<T>(
+        &self,
+        attempt: impl AsyncFn() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        match attempt().await {
+            Err(Failure::Refused { code: Some(Code::StaleTimestamp), .. }) => {
+                sleep(Duration::from_secs(1)).await;
+                attempt().await
+            }
+            outcome => outcome,
+        }
     }
 
     /// Sends the same bytes a few times until they are taken, and says so when that takes a while.

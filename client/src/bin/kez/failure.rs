@@ -38,7 +38,9 @@ impl From<Error> for Failure {
                 "the clocks of this computer and of the server differ too much; here it is {}. Set the clock right and try again",
                 kez_client::now()
             ),
-            Some(Code::BadSignature) => format!("{error}; is this the key that the handle belongs to?"),
+            Some(Code::BadSignature) => format!(
+                "{error}; is this the key that the handle belongs to? If it took another one's place, and the handle didn't follow: kez sigchain publish"
+            ),
             None if matches!(error, Error::Denied { .. }) => {
                 format!(
                     "{error}. Look who you are with: kez whoami; take a name there with: kez register <handle>"

@@ -1,15 +1,22 @@
 //! Whether a key that the server names may be used.
 
+use std::time::Duration;
+
 use kez_client::{
     Client, Error,
     sealing::{self, Pinned},
 };
 use kez_proto::{Handle, Primary, identity::Key};
+use tokio::time::timeout;
 
 use crate::{
     context::{Context, Member},
     failure::Failure,
+    who::outdated,
 };
+
+/// A sender waits so long for a warning.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Whether the key that the server names may be used: `told` is what the user knows from the recipient.
 pub async fn trust(
@@ -55,6 +62,20 @@ pub async fn trust(
         context.out.status(&format!("{address} has another key now, {by}"));
     }
     Ok(())
+}
+
+/// Warns of a key that gave way to another one in its owner's identity log. Without a server that keeps such logs nothing is said.
+pub async fn warn_if_outdated(context: &Context, client: &Client, handle: &Handle, named: Primary) {
+    let key = Key::from(named);
+    let look = async {
+        // Short, and enough where nothing changed.
+        let head = client.chain_head(&key).await.ok()?;
+        let log = if head.primary == key { None } else { client.sigchain(&key).await.ok() };
+        outdated(handle, &key, &log?)
+    };
+    if let Ok(Some(why)) = timeout(LOOK, look).await {
+        context.out.status(&format!("Warning: {why}"));
+    }
 }
 
 /// Whether the owner of `from` made `to` their successor, by the identity log that the server has.

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use kez_client::Client;
-use kez_proto::{Code, identity::Key};
+use kez_client::{Client, Sigchain};
+use kez_proto::{Code, Handle, identity::Key};
 
 use crate::{args::Address, context::Context, failure::Failure};
 
@@ -55,6 +55,16 @@ impl Who {
         }
         Ok(record.primary.into())
     }
+}
+
+/// Why a handle isn't to be trusted, if the log has given up the key that the server names for it.
+pub fn outdated(handle: &Handle, key: &Key, log: &Sigchain) -> Option<String> {
+    let now = log.state().primary();
+    (now != *key).then(|| {
+        format!(
+            "the server has {handle} under {key}, a key that gave way to {now} in its own identity log. Whoever else has that old key can pass for {handle}, and read what is sealed to it. The owner repairs it with: kez sigchain publish"
+        )
+    })
 }
 
 #[cfg(test)]

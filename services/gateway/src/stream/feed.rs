@@ -32,6 +32,8 @@ use crate::Gateway;
 
 /// Between attempts to read history that couldn't be read.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often a stream's credential is looked at again without a reason, ± a quarter.
+const REREAD: Duration = Duration::from_secs(600);
 /// Attempts to see a message that the leader has in what a replica gives.
 const STALE_READS: u32 = 20;
 
@@ -113,6 +115,9 @@ impl Feed {
         let lifetime = limits::STREAM_LIFETIME.mul_f64(fastrand::f64().mul_add(-0.2, 0.95));
         let session = opened.session_seconds.map_or(lifetime, Duration::from_secs);
         let old = Instant::now() + lifetime.min(session);
+        // Word of a change of owners may be lost.
+        let again = || REREAD.mul_f64(fastrand::f64().mul_add(0.5, 0.75));
+        let mut reread = Instant::now() + again();
         self.deliver_history(opened.page).await?;
         self.watch.hurry();
 
@@ -132,10 +137,11 @@ impl Feed {
                     tracing::debug!("a head check found a gap");
                     self.repair(head).await?;
                 },
-                // Reading takes a good credential; whoever lost the handle meanwhile is refused.
-                Ok(()) = self.owner.changed() => if let Some(page) = self.history().await? {
-                    self.deliver_history(page).await?;
-                },
+                Ok(()) = self.owner.changed() => self.reread().await?,
+                () = sleep_until(reread) => {
+                    self.reread().await?;
+                    reread = Instant::now() + again();
+                }
                 () = self.queue.closed() => return Err(End::Gone),
                 () = sleep_until(old) => return Err(End::Return(fastrand::u64(0..1000))),
                 () = shutdown.cancelled() => {
@@ -144,6 +150,16 @@ impl Feed {
                     tokio::select! { () = sleep(window) => {}, () = self.queue.closed() => {} }
                     return Err(End::Return(fastrand::u64(500..3000)));
                 }
+            }
+        }
+    }
+
+    /// Reads on, and doesn't go on before there is an answer: reading takes a good credential, and whoever lost the handle meanwhile is refused.
+    async fn reread(&mut self) -> Result<(), End> {
+        loop {
+            match self.history().await? {
+                Some(page) => return self.deliver_history(page).await,
+                None => self.pause().await?,
             }
         }
     }

@@ -6,6 +6,7 @@ mod drain;
 mod kills;
 mod log;
 mod race;
+mod rotation;
 
 use kez_tests::Deployment;
 

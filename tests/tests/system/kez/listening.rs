@@ -11,7 +11,7 @@ use tokio::{
     process::{Child, ChildStdout},
 };
 
-use super::{User, sealed};
+use super::{User, nats::flag, sealed, with_logs};
 
 /// A `kez listen` that is connected.
 pub struct Listening {
@@ -103,5 +103,30 @@ async fn a_message_cannot_speak_to_the_terminal() {
     let all = [bob.must(&["inbox"]).await, bob.must(&["inbox", "--json"]).await, printed.join("\n")];
     for text in all {
         assert!(!text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_changed_beside_it_ends_it() {
+    let deployment = with_logs(1).await;
+    let alice = User::registered("alice", deployment.url(0)).await;
+    for arguments in [vec![], vec![flag(&deployment.nats.url())]] {
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let mut child = alice.command(&[&["listen"], &arguments[..]].concat()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut rest = String::new();
+        within("it is connected", async {
+            while !said.next_line().await.unwrap().expect("it ended").contains("connected as") {}
+        })
+        .await;
+        alice.must(&["sigchain", "rotate", "--yes"]).await;
+        within("it ends", async {
+            while let Some(line) = said.next_line().await.unwrap() {
+                rest += &line;
+            }
+        })
+        .await;
+        assert_eq!(within("it ends", child.wait()).await.unwrap().code(), Some(1));
+        assert!(rest.contains("your key changed") && rest.contains("start it again"), "{rest}");
     }
 }

@@ -1,6 +1,7 @@
 //! The `kez` command against a real server: two people, each with a folder of their own.
 
 mod conversation;
+mod cut_off;
 mod identity;
 mod listening;
 mod lossy;

@@ -11,7 +11,7 @@ use std::{
 use async_nats::{ConnectOptions, jetstream};
 use kez_nats::Keys;
 use kez_proto::subjects::{self, Role};
-use kez_tests::{eventually, nats::nats_server};
+use kez_tests::{Process, eventually, nats::nats_server};
 use serde_json::Value;
 
 use super::{Ended, User};
@@ -320,6 +320,35 @@ async fn what_a_file_cannot_tell_is_found_by_the_trial() {
         .run(&["nats", "check", "--nats-server", old.to_str().unwrap(), conf.to_str().unwrap()])
         .await;
     assert!(ended.status == Some(1) && ended.stdout.contains("2.10.0"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn what_is_told_to_start_starts() {
+    let operator = Operator::new();
+    let (listen, ws) = (format!("127.0.0.1:{}", row()), format!("127.0.0.1:{}", row()));
+    let said = operator.init(&["--listen", &listen, "--ws-listen", &ws]).await;
+    let told: Vec<Vec<_>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
+    let broker = told.iter().find(|words| words.first() == Some(&"nats-server")).unwrap();
+    let mut command = Command::new(nats_server());
+    command.args(&broker[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _running = Running(vec![command.spawn().unwrap()]);
+    let index = operator.dir().join("index").display().to_string();
+    let mut services = vec![];
+    for words in told.iter().filter(|words| words.first().is_some_and(|word| word.starts_with("kez-"))) {
+        // Not in the folder of the tests, nor at a port that others have.
+        let in_place = |word: &&str| if *word == "registry" { index.clone() } else { word.to_string() };
+        let mut arguments: Vec<_> = words[1..].iter().map(in_place).collect();
+        if words[0] == "kez-gateway" {
+            arguments.extend(["--bind".into(), "127.0.0.1:0".into()]);
+        }
+        services.push(Process::spawn(words[0], &arguments));
+    }
+    assert_eq!(services.len(), 5, "{said}");
+    for service in &mut services {
+        service.ready().await;
+    }
+    let alice = User::registered("alice", services[4].address("http")).await;
+    alice.must(&["send", &format!("--nats=nats://{listen}"), "alice", "hello"]).await;
 }
 
 /// Three ports in a row that were free a moment ago.

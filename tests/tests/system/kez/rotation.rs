@@ -1,15 +1,21 @@
 //! Another key for the same person: the name goes along, and whatever is interrupted goes on.
 
-use std::fs;
+use std::{fs, process::Stdio};
 
-use kez_tests::http::client;
+use kez_tests::{http::client, within};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
-use super::{User, lossy::Lossy, with_logs};
+use super::{User, lossy::Lossy, nats::another_device, with_logs};
 
-async fn key_of(url: &str, handle: &str) -> Value {
+pub async fn key_of(url: &str, handle: &str) -> Value {
     let record = client().get(format!("{url}/v1/u/{handle}")).send().await.unwrap();
     record.json::<Value>().await.unwrap()["primary"].clone()
+}
+
+/// The words of their key.
+async fn words(user: &User) -> String {
+    user.json(&["identity", "export", "--yes"]).await[0]["phrase"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -40,9 +46,14 @@ async fn the_name_and_the_mail_go_on_under_the_new_key() {
     let late = User::at(url);
     assert_eq!(late.restore(old[0]["phrase"].as_str().unwrap()).await["address"], Value::Null);
     let add = ["--server-url", url, "sigchain", "add", "github:alice"];
-    assert!(late.fails(&add).await.contains("another key"));
+    let why = late.fails(&add).await;
+    assert!(
+        why.contains("another key") && why.contains("identity from-mnemonic") && !why.contains("--home"),
+        "{why}"
+    );
     assert!(late.fails(&["--server-url", url, "sigchain", "rotate", "--yes"]).await.contains("another key"));
-    let restored = late.restore(rotated[0]["phrase"].as_str().unwrap()).await;
+    assert_eq!(rotated[0].get("phrase"), None, "nobody asked for words");
+    let restored = late.restore(&words(&alice).await).await;
     assert_eq!(
         (&restored["primary"], &restored["address"]),
         (&rotated[0]["primary"], &json!("alice@kez.test"))
@@ -86,4 +97,38 @@ async fn a_key_that_is_somebodys_is_refused_and_nothing_changes() {
     assert_eq!(alice.json(&["whoami"]).await, before);
     assert!(!alice.home().join("next.key").exists());
     alice.must(&["sigchain", "rotate", "--yes"]).await;
+}
+
+/// Its folder has the old key, and no log or an old one.
+#[tokio::test]
+async fn a_second_device_comes_along_and_keeps_what_it_knows() {
+    let deployment = with_logs(1).await;
+    let url = deployment.url(0);
+    let alice = User::registered("alice", url).await;
+    let bob = User::registered("bobby", url).await;
+    alice.must(&["sigchain", "add", "github:alice"]).await;
+    let [without, with] = [another_device(&alice), another_device(&alice)];
+    with.must(&["sigchain", "show"]).await;
+    let old = alice.primary();
+    alice.must(&["sigchain", "rotate", "--yes"]).await;
+    let words = words(&alice).await;
+    for device in [without, with] {
+        device.must(&["send", "bobby", "by the old key"]).await;
+        let pins = fs::read(device.home().join("pins.json")).unwrap();
+        assert_eq!(device.restore(&words).await["address"], "alice@kez.test");
+        assert_eq!(device.primary(), alice.primary());
+        assert_eq!(device.json(&["identity", "show"]).await[0]["old"], json!([old]));
+        assert_eq!(fs::read(device.home().join("pins.json")).unwrap(), pins);
+        device.must(&["inbox"]).await;
+        device.must(&["send", "bobby", "by the new key"]).await;
+    }
+    // Somebody else's words change nothing there.
+    let before = bob.primary();
+    let mut command = bob.command(&["--server-url", url, "identity", "from-mnemonic"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(words.as_bytes()).await.unwrap();
+    let output = within("it ends", child.wait_with_output()).await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("kez --home DIR"), "{output:?}");
+    assert_eq!(bob.primary(), before);
 }

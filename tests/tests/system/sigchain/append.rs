@@ -112,6 +112,31 @@ async fn what_is_refused_changes_nothing() {
     writer.append_signed(url, &good).await;
 }
 
+#[tokio::test]
+async fn when_there_is_no_room_for_more_events_those_that_are_there_are_served() {
+    let mut deployment = Deployment::start(1).await;
+    deployment.add_sigchain_with(&["--sigchain-bytes", "4000"]).await;
+    let (url, mut writer) = (deployment.url(0), Writer::fresh());
+    let mut taken = 0;
+    let full = loop {
+        let event = writer.next(&add(&format!("dns:a{taken}.example")));
+        let answer = writer.post(url, &event).await;
+        if answer.status() != 201 {
+            break code(answer).await;
+        }
+        writer.take(&event);
+        taken += 1;
+    };
+    assert_eq!(full, (503, "storage_full".into()));
+    assert!(taken > 0);
+    let now: Value = http::get(writer.url(url)).await.json().await.unwrap();
+    assert_eq!(now["events"].as_array().unwrap().len(), taken);
+    assert_eq!(
+        code(writer.post(url, &writer.rotation(&fresh_key())).await).await,
+        (503, "storage_full".into())
+    );
+}
+
 fn writer_without_chain(writer: &Writer) -> Writer {
     Writer { chain: None, ..writer.clone() }
 }

@@ -114,7 +114,7 @@ async fn a_key_that_has_a_handle_or_a_chain_is_nobodys_next_key() {
     assert_eq!(record["primary"], json!(own.primary()));
 }
 
-/// The chain has it on disk, the handle doesn't follow yet: the caller is told, and nothing is lost.
+/// Whether the new key is free can't be asked: the caller is told, nothing is stored, and the same event is taken later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotation_while_no_registry_is_there_is_refused_and_later_taken() {
     let mut deployment = deployment().await;
@@ -126,6 +126,8 @@ async fn a_rotation_while_no_registry_is_there_is_refused_and_later_taken() {
     let rotation = writer.rotation(&next);
     assert_eq!(deployment.registries[0].terminate().await.code(), Some(0));
     refused(writer.post(&url, &rotation).await, Code::Unavailable).await;
+    let chain: Value = http::get(writer.url(&url)).await.json().await.unwrap();
+    assert_eq!(chain["events"].as_array().unwrap().len(), 1);
     deployment.registries[0] = deployment.registry(0);
     deployment.registries[0].ready().await;
     writer.append_signed(&url, &rotation).await;

@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use futures_util::{Stream, StreamExt};
 use kez_client::{Cursor, Error, Event, nats, progress::Progress, retry, sealing::Opener};
-use kez_proto::{mail::Message, sealed::Refusal};
+use kez_proto::{Primary, mail::Message, sealed::Refusal};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{args::NatsFlags, context::Context, door::Door, failure::Failure, people::People, show};
@@ -41,7 +41,8 @@ pub async fn run(context: &Context, nats: NatsFlags) -> Result<(), Failure> {
         }
     };
     let people = People::new(&context.home, &member.profile, &member.client, door);
-    let mut reader = Reader { context, address, opener, people, progress, again: false, unsaved: None };
+    let key = member.identity.primary();
+    let mut reader = Reader { context, address, key, opener, people, progress, again: false, unsaved: None };
     let outcome = reader.read(events, stop).await;
     reader.save()?;
     outcome
@@ -54,6 +55,8 @@ fn tell(context: &Context, reason: &str, retry_in: Duration) {
 struct Reader<'a> {
     context: &'a Context,
     address: String,
+    /// The key that logs in.
+    key: Primary,
     opener: Opener,
     people: People<'a>,
     progress: Progress,
@@ -76,7 +79,11 @@ impl Reader<'_> {
                 () = &mut stop => return Ok(()),
                 () = sleep_until(due), if self.unsaved.is_some() => self.save()?,
                 event = events.next() => match event {
-                    Some(event) => self.take(event?).await?,
+                    Some(Ok(event)) => self.take(event).await?,
+                    Some(Err(error)) => {
+                        self.check_key()?;
+                        return Err(error.into());
+                    }
                     None => return Ok(()),
                 },
             }
@@ -96,9 +103,22 @@ impl Reader<'_> {
                     .status(&format!("the server goes on from seq {seq}; what was shown before is skipped"));
                 self.move_to(epoch, seq);
             }
-            Event::Disconnected { reason, retry_in } => tell(self.context, &reason, retry_in),
+            Event::Disconnected { reason, retry_in } => {
+                self.check_key()?;
+                tell(self.context, &reason, retry_in);
+            }
         }
         Ok(())
+    }
+
+    /// Another command may have changed the key: with the one of the start, no server lets us in any more.
+    fn check_key(&self) -> Result<(), Failure> {
+        match self.context.home.identity() {
+            Ok(now) if now.primary() != self.key => {
+                Err(Failure::refused("your key changed while this ran; start it again: kez listen"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Prints first and notes then: a message that couldn't be printed comes again.

@@ -57,9 +57,13 @@ async fn bind(
     handle: &Handle,
 ) -> Result<bool, Failure> {
     let primary = identity.primary();
-    let payload = HandleRegistration::new(handle.clone(), primary, server.name.clone(), kez_client::now());
-    let envelope = identity.sign_envelope(registration::TAG, &payload).map_err(Failure::refused)?;
-    let refusal = match context.insist(client.base_url(), || client.register(&envelope)).await {
+    let register = async || {
+        let payload =
+            HandleRegistration::new(handle.clone(), primary, server.name.clone(), kez_client::now());
+        let envelope = identity.sign_envelope(registration::TAG, &payload).map_err(Failure::refused)?;
+        Ok(context.insist(client.base_url(), || client.register(&envelope)).await?)
+    };
+    let code = match context.sign_again_if_stale(register).await {
         Ok(record) if record.handle == *handle && record.primary == primary => return Ok(true),
         Ok(record) => {
             return Err(Failure::refused(format!(
@@ -67,11 +71,9 @@ async fn bind(
                 record.fqhn
             )));
         }
-        Err(error) => error,
+        Err(Failure::Refused { code: Some(code @ (Code::HandleTaken | Code::PrimaryTaken)), .. }) => code,
+        Err(failure) => return Err(failure),
     };
-    if !matches!(refusal.code(), Some(Code::HandleTaken | Code::PrimaryTaken)) {
-        return Err(refusal.into());
-    }
     let message = match client.by_primary(&primary).await {
         Ok(record) if record.handle == *handle => return Ok(false),
         Ok(record) => {
@@ -82,5 +84,5 @@ async fn bind(
         }
         Err(error) => return Err(error.into()),
     };
-    Err(Failure::Refused { message, code: refusal.code() })
+    Err(Failure::Refused { message, code: Some(code) })
 }

@@ -14,10 +14,13 @@ pub async fn run(context: &Context, yes: bool) -> Result<(), Failure> {
     );
     prompt::consent(context.out, yes, &question, "nothing was given back")?;
 
-    let payload =
-        HandleRelease::new(profile.handle.clone(), primary, profile.server.clone(), kez_client::now());
-    let envelope = member.identity.sign_envelope(TAG, &payload).map_err(Failure::refused)?;
-    let released = context.insist(client.base_url(), || client.release(&envelope)).await?;
+    let release = async || {
+        let payload =
+            HandleRelease::new(profile.handle.clone(), primary, profile.server.clone(), kez_client::now());
+        let envelope = member.identity.sign_envelope(TAG, &payload).map_err(Failure::refused)?;
+        Ok(context.insist(client.base_url(), || client.release(&envelope)).await?)
+    };
+    let released = context.sign_again_if_stale(release).await?;
     if released.handle != profile.handle || released.primary != primary {
         return Err(Failure::refused(format!(
             "the server answered with the release of {}, which isn't what was signed",

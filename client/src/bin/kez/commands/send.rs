@@ -18,7 +18,7 @@ use crate::{
     context::{Context, Member},
     door::Door,
     failure::Failure,
-    trust::trust,
+    trust::{trust, warn_if_outdated},
 };
 
 pub async fn run(
@@ -40,6 +40,7 @@ pub async fn run(
     let key = context.insist(door.url(), || door.lookup(&handle)).await?.primary;
     let address = format!("{handle}@{own}");
     trust(context, &member, &handle, key, options.key).await?;
+    warn_if_outdated(context, &member.client, &handle, key).await;
 
     // Sealed once: each try carries the very same bytes, so that the server stores the message once.
     let message = compose(&member.identity, key, text.as_str())?;

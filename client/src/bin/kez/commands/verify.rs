@@ -15,5 +15,5 @@ pub async fn run(context: &Context, what: &str) -> Result<(), Failure> {
     let who = what.parse().map_err(|why| {
         Failure::Usage(format!("{what:?} is no file that is there, and no key or handle: {why}"))
     })?;
-    sigchain::good(context, &sigchain::served(context, who).await?)
+    sigchain::good(context, &sigchain::served(context, who).await?.in_force()?)
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use kez_client::{Client, Error, Identity, Sigchain, home, home::Profile};
 use kez_proto::{
     Code,
-    identity::{Chain, mnemonic},
+    identity::{Chain, Key, mnemonic},
 };
 use serde_json::json;
 
@@ -15,10 +15,9 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
     let phrase = prompt::phrase()?;
     let seed = mnemonic::seed(&phrase)
         .map_err(|e| Failure::refused(format!("these aren't the words of a key: {e}")))?;
-    let identity = restore(context, Identity::from_seed(&seed))?;
-
     let before = context.home.profile()?;
     let client = context.client(before.as_ref())?;
+    let identity = restore(context, &client, Identity::from_seed(&seed)).await?;
     let profile = match name(context, &client, &identity).await {
         Ok(profile) => profile,
         Err(error) => {
@@ -39,9 +38,9 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the key file, and gives the key that is in it then. A key that is there stays, unless the kept log says that it gave way to this one; and an earlier
+/// Writes the key file, and gives the key that is in it then. A key that is there stays, unless its log says that it gave way to this one; and an earlier
 /// key of that log goes to the old ones.
-fn restore(context: &Context, identity: Identity) -> Result<Identity, Failure> {
+async fn restore(context: &Context, client: &Client, identity: Identity) -> Result<Identity, Failure> {
     let home = &context.home;
     if !home.has_identity() {
         home.create_identity(&identity)?;
@@ -52,25 +51,55 @@ fn restore(context: &Context, identity: Identity) -> Result<Identity, Failure> {
         return Ok(identity);
     }
     let (this, other) = (there.primary().into(), identity.primary().into());
-    match home.sigchain()?.as_ref().map(Sigchain::state) {
-        Some(log) if log.was_under(&this) && log.primary() == other => {
+    match log_of_both(context, client, &this, &other).await? {
+        log if log.primary() == other => {
             home.keep_next_identity(&identity)?;
             home.change_identity()?;
             context.out.status(&format!("{this} gave way to this key, and is kept in old-keys"));
             Ok(identity)
         }
-        Some(log) if log.was_under(&this) && log.was_under(&other) => {
+        _ => {
             home.keep_old_identity(&identity)?;
             context
                 .out
                 .status(&format!("{other} is an earlier key of yours, and is kept in old-keys for old mail"));
             Ok(there)
         }
-        _ => Err(Failure::refused(format!(
-            "{}. It is {this}, and these are the words of {other}; use another folder for that: kez --home DIR identity from-mnemonic",
-            home::Error::IdentityExists(home.key_path())
-        ))),
     }
+}
+
+/// What the log of these two keys has come to: the kept one, else the server's, which another device may have let go on.
+async fn log_of_both(context: &Context, client: &Client, this: &Key, other: &Key) -> Result<Chain, Failure> {
+    let home = &context.home;
+    let of_both = |log: &Sigchain| {
+        let state = log.state();
+        (state.was_under(this) && state.was_under(other)).then(|| state.clone())
+    };
+    if let Some(both) = home.sigchain()?.as_ref().and_then(of_both) {
+        return Ok(both);
+    }
+    let there = home::Error::IdentityExists(home.key_path());
+    let url = client.base_url();
+    match context.insist(url, || client.sigchain(this)).await {
+        Ok(log) => {
+            if let Some(both) = of_both(&log) {
+                home.keep_sigchain(&log)?;
+                return Ok(both);
+            }
+        }
+        Err(error) if error.code() == Some(Code::UnknownChain) => {}
+        Err(error) => {
+            return Err(Failure::Refused {
+                message: format!(
+                    "{there}. It is {this}, and nobody can say whether it gave way to {other}, whose words these are: {error}. When the server is there, do the same again (name another server with --server-url); the key of another person needs another folder: kez --home DIR identity from-mnemonic"
+                ),
+                code: error.code(),
+            });
+        }
+    }
+    Err(Failure::refused(format!(
+        "{there}. It is {this}, and these are the words of {other}, which by its identity log at {url} isn't a key of the same person; use another folder for that: kez --home DIR identity from-mnemonic"
+    )))
 }
 
 /// The name of this key at the server, if it has one there. The log is fetched, too.

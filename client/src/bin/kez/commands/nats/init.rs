@@ -238,6 +238,8 @@ fn next(args: &InitArgs, listeners: &Listeners, keys: &Keys, files: &[(PathBuf, 
     let (server, urls) = (&args.server_name, hosts.join(","));
     let replicas = if args.nodes.is_empty() { "" } else { " --replicas 3" };
     let nkey = |role: Role| format!("--nats-url {urls} --nats-nkey {}", keys.seed_file(role).display());
+    // What clients ask for over NATS is answered with a key of its own.
+    let clients = |role: Role| format!("--nats-clients-nkey {}", keys.seed_file(role).display());
     let plain = if listeners.plain() { "--plain " } else { "" };
     let check = format!("  kez nats check {plain}{}", confs.join(" "));
     let mut lines = vec![String::new(), "Next:".into(), check];
@@ -250,10 +252,11 @@ fn next(args: &InitArgs, listeners: &Listeners, keys: &Keys, files: &[(PathBuf, 
         n => format!(" --inbox-partitions {n}"),
     };
     lines.push(format!(
-        "  kez-registry --server {server} --index registry{replicas}{partitions} {}",
-        nkey(Role::Registry)
+        "  kez-registry --server {server} --index registry{replicas}{partitions} {} {}",
+        nkey(Role::Registry),
+        clients(Role::RegistryClients)
     ));
-    lines.push(format!("  kez-fanout{replicas} {}", nkey(Role::Fanout)));
+    lines.push(format!("  kez-fanout{replicas} {} {}", nkey(Role::Fanout), clients(Role::FanoutClients)));
     lines.push(format!("  kez-sigchain{replicas} {}", nkey(Role::Sigchain)));
     let direct = match listeners.direct() {
         none if none.is_empty() => String::new(),

@@ -3,6 +3,7 @@
 mod add;
 mod export;
 mod own;
+mod post;
 mod publish;
 mod revoke;
 mod rotate;
@@ -56,7 +57,7 @@ because mail that was sealed to it needs it.
 If it is interrupted, run it again: it goes on where it stopped.
 
 Examples:
-  kez sigchain rotate                         a key made now; its words are shown
+  kez sigchain rotate                         a key made now; its words: kez identity export
   kez sigchain rotate --new-key other.key     a key that you have, as 64 hex digits in a file";
 
 const EXPORT_EXAMPLES: &str = "\
@@ -68,6 +69,7 @@ Examples:
 
 const PUBLISH_EXAMPLES: &str = "\
 Event by event, behind what the server has already. Who publishes doesn't matter: the events are signed.
+A name that is still under an earlier key of the log, because a change of keys was cut off, goes to the key in force.
 
 Examples:
   kez --server-url https://new.example.org sigchain publish
@@ -75,6 +77,7 @@ Examples:
 
 const VERIFY_EXAMPLES: &str = "\
 Yours is compared with the copy on this computer, too: a server that changed it or left something out is found out.
+A handle that is still under a key that its log has given up isn't good.
 
 Exit status: 0 good, 1 not good.
 

@@ -188,7 +188,7 @@ pub fn refused(code: Code) -> Failure {
     let detail = code.detail();
     let message = match code {
         Code::KeyNotInForce => {
-            "your log goes on under another key than the one here; look which: kez sigchain show. Restore that one in another folder: kez --home DIR identity from-mnemonic".to_owned()
+            "your log goes on under another key than the one here; look which: kez sigchain show. Make that one again here, from its words: kez identity from-mnemonic; the one here is then kept in old-keys".to_owned()
         }
         Code::NothingToRevoke => format!("{detail}; look what there is: kez sigchain show"),
         _ => format!("{detail} ({code})"),

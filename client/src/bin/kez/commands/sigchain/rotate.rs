@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use kez_client::{Identity, key_file, now};
-use kez_proto::{Code, identity::Event};
+use kez_proto::{Code, error::Action, identity::Event};
 use serde_json::json;
-use zeroize::Zeroizing;
 
-use super::own::{Own, refused};
+use super::{
+    own::{Own, refused},
+    post,
+};
 use crate::{context::Context, failure::Failure, prompt};
 
 pub async fn run(context: &Context, file: Option<&Path>, yes: bool) -> Result<(), Failure> {
@@ -63,45 +65,75 @@ async fn append(context: &Context, own: &Own<'_>, new: &Identity) -> Result<(), 
         Some(chain) if chain.primary() == key => Ok(None),
         chain => Event::sign_rotation(chain, now(), &own.identity, new).map(Some).map_err(refused),
     });
-    match outcome.await {
-        Ok(_) => Ok(()),
-        Err(Failure::Refused { message, code: Some(code @ (Code::KeyInUse | Code::KeyNotInForce)) }) => {
-            // An answer may have been lost; and a log that went elsewhere never comes to this key.
-            if own.current().await?.is_some_and(|log| log.state().primary() == key) {
-                return Ok(());
-            }
+    let failure = match outcome.await {
+        Ok(Some(_)) => return Ok(()),
+        Ok(None) => refused(Code::KeyNotInForce),
+        Err(failure) if is_final(&failure) => failure,
+        Err(failure) => return Err(failure),
+    };
+    match own.current().await? {
+        // An earlier try has, or one whose answer was lost. Whether the name followed it, nobody knows.
+        Some(log) if log.state().primary() == key => post::last_rotation(context, &own.client, &log).await,
+        _ => {
             context.home.give_up_change()?;
-            Err(Failure::Refused { message: format!("{message}. Your key wasn't changed"), code: Some(code) })
+            Err(match failure {
+                Failure::Refused { message, code } => {
+                    Failure::Refused { message: format!("{message}. Your key wasn't changed"), code }
+                }
+                failure => failure,
+            })
         }
-        Err(failure) => Err(failure),
     }
+}
+
+/// Whether no later try can go better.
+fn is_final(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused { code: Some(code), .. } if code.action() == Action::GiveUp)
 }
 
 async fn tell(context: &Context, own: &Own<'_>, new: &Identity, made: bool) -> Result<(), Failure> {
     let (primary, file) = (new.primary(), context.home.key_path().display().to_string());
     let was = own.identity.primary();
-    let mut human = Zeroizing::new(format!(
+    let mut human = format!(
         "you go on under {primary}\nThe secret key is in {file}, the one before it in the folder old-keys beside it: keep that, old mail needs it."
-    ));
+    );
     let mut program = json!({"primary": primary, "was": was, "key_file": file});
     if let Some(profile) = context.home.profile()? {
-        let record = own.client.by_primary(&primary).await;
         let address = profile.address();
-        if record.is_ok_and(|record| record.handle == profile.handle) {
-            program["address"] = json!(address);
-            human.push_str(&format!("\n{address} goes on under it, too."));
-        } else {
-            context.out.status(&format!("the server doesn't say yet that {address} is under the new key; ask it again: kez register {}", profile.handle));
+        match own.client.by_primary(&primary).await {
+            Ok(record) if record.handle == profile.handle => {
+                program["address"] = json!(address);
+                human.push_str(&format!("\n{address} goes on under it, too."));
+            }
+            Ok(record) => context.out.status(&format!(
+                "Warning: this key has the name {} there already, and {address} stays with the key before it",
+                record.handle
+            )),
+            Err(_) => context.out.status(&format!(
+                "the server doesn't say yet that {address} is under the new key; ask it again: kez sigchain publish"
+            )),
         }
     }
     if made {
-        let phrase = new.phrase();
         human.push_str(
-            "\nWrite the words of the new key down; those of the old one don't bring you back any more:\n\n",
+            "\nThe words of the old key don't bring you back any more. Write those of the new one down: kez identity export",
         );
-        human.push_str(&phrase);
-        human.push('\n');
-        program["phrase"] = phrase.as_str().into();
     }
     Ok(context.out.result(&human, &program)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_later_try_can_change_ends_a_change() {
+        for code in [Code::ChainFull, Code::KeyInUse, Code::KeyNotInForce, Code::HandleNeedsEd25519] {
+            assert!(is_final(&refused(code)), "{code}");
+        }
+        for code in [Code::Unavailable, Code::Internal, Code::RateLimited, Code::BadSignature] {
+            assert!(!is_final(&refused(code)), "{code}");
+        }
+        assert!(!is_final(&Failure::refused("nobody is there")));
+    }
 }
