@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { create, PASSPHRASE } from './app/people.js';
 import { Server } from './app/server.js';
-import { create, PASSPHRASE } from './pictures/people.js';
 import { fill } from './pictures/talk.js';
 
 const [folder, ...wanted] = process.argv.slice(2);
