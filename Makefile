@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up web test check gen measure fuzz audit clean deny needed
+.PHONY: help up web pictures test check gen measure fuzz audit clean deny needed
 
 DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
@@ -23,6 +23,7 @@ NATS_SERVER = KEZ_NATS_SERVER="$$(nats/get-nats-server)"; export KEZ_NATS_SERVER
 help:
 	@echo 'make up       build and run the whole server; KEZ_CHAT_* variables configure it, Ctrl-C stops it'
 	@echo 'make web      build the web client, which the server has within it'
+	@echo 'make pictures pictures of every page of the web client, in target/pictures; those of the README are made anew'
 	@echo 'make test     build everything and run all tests, with a real nats-server'
 	@echo 'make check    formatting, lints, licences and banned dependencies'
 	@echo 'make gen      write anew what is generated from proto-schemas'
@@ -40,6 +41,14 @@ up: needed web
 web: needed web/node_modules/.package-lock.json
 	@echo 'building the web client'
 	@$(NODE); npm --prefix web run --silent build -- --logLevel warn
+	@$(NODE); npm --prefix web run --silent build:library -- --logLevel warn
+
+pictures: web tests/browser/node_modules/.package-lock.json
+	cargo build --locked -p kez-chat-server
+	@$(NATS_SERVER); $(NODE); cd tests/browser; KEZ_CHAT_SERVER="$(abspath $(TARGET))/debug/kez-chat-server" node screenshots.js "$(abspath $(TARGET))/pictures"
+	@mkdir -p docs/pictures
+	@cp "$(TARGET)/pictures/10-chat.desk.light.png" docs/pictures/chat-desk.png
+	@cp "$(TARGET)/pictures/10-chat.phone.dark.png" docs/pictures/chat-phone.png
 
 test: needed web $(MODULES) .tools/stock/installed
 	@$(NODE); npm --prefix web test
