@@ -46,13 +46,14 @@ export async function startOver(db: Database, epoch: string): Promise<void> {
   await db.put('state', { seq: 0, epoch, again }, 'place');
 }
 
-/** Opens what waits, a batch at a time; calls back after each, when it is stored. */
+/** Opens what waits, a batch at a time; calls back after each, when it is stored. Of `copies`, named by their `enc`, the contents are here already. */
 export async function openArrived(
   db: Database,
   keys: Keys,
   server: string,
   filed: (batch: readonly Filed[]) => void,
   stopped: () => boolean,
+  copies = new Set<string>(),
 ): Promise<void> {
   const opener = new Opener(keys.identity, keys.earlier);
   while (!stopped()) {
@@ -60,7 +61,8 @@ export async function openArrived(
     if (rows.length === 0) return;
     const opened: Opened[] = [];
     for (const row of rows) {
-      opened.push(await open(opener, row));
+      const known = copies.has(encOf(row));
+      opened.push(known ? { row } : await open(opener, row));
       // Each takes milliseconds of the one thread that also draws.
       await breath();
     }
@@ -73,7 +75,7 @@ export async function openArrived(
         if ((await tx.objectStore('arrived').getKey(row.n as number)) === undefined) continue;
         const result = message
           ? await fileMessage(tx, keys, server, message, opener.isOwn(message.primary), row.again)
-          : await fileRefusal(tx, keys, row, refusal as Refusal);
+          : refusal && (await fileRefusal(tx, keys, row, refusal));
         if (result) done.push(result);
         await tx.objectStore('arrived').delete(row.n as number);
       }
@@ -82,6 +84,7 @@ export async function openArrived(
       abort(tx);
       throw error;
     }
+    for (const { row } of opened) copies.delete(encOf(row));
     filed(done);
   }
 }
@@ -90,6 +93,10 @@ interface Opened {
   readonly row: ArrivedRow;
   readonly message?: SealedMessage;
   readonly refusal?: Refusal;
+}
+
+function encOf({ message }: ArrivedRow): string {
+  return String(message.envelope.enc);
 }
 
 async function open(opener: Opener, row: ArrivedRow): Promise<Opened> {

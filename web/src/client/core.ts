@@ -22,6 +22,8 @@ export class Core {
   account: Account | undefined;
   server: ServerInfo | undefined;
   settings: Settings = DEFAULTS;
+  /** `enc` of one's own copies that were sent from here: what is in them is here already. */
+  readonly ownCopies = new Set<string>();
   /** Made by `peersOf`. */
   peers: Peers | undefined;
 

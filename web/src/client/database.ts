@@ -2,6 +2,7 @@
 
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB, type StoreNames } from 'idb';
 import type { Cursor } from '../lib/nats/catch-up.ts';
+import type { Sealed } from '../lib/sealing/message.ts';
 import type { KeptSession } from '../lib/session.ts';
 import type { Message, Primary, ServerInfo, Timestamp } from '../lib/wire.ts';
 import { ClientError } from './errors.ts';
@@ -101,12 +102,12 @@ export interface OutboxRow {
   readonly order: number;
   /** Sealed messages that are to be sent: 1 for a text; for a file its manifest and its chunks. */
   readonly parts: number;
-  /** How many were sent, for the recipient and as a copy. */
+  /** How many were sent, for the recipient and as a copy; of a file's chunks a few more may have been. */
   part: number;
   /** The recipient has this part; the copy is next. */
   copy: boolean;
   /** A text as it is sent, again and again the same, until it is too old and sealed anew. */
-  sealed?: { readonly to: Primary; readonly envelope: object; readonly copy: object; readonly at: number };
+  sealed?: { readonly to: Primary; readonly envelope: Sealed; readonly copy: Sealed; readonly at: number };
   /** Waits for `retry`. */
   failed: boolean;
 }

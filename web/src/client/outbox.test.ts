@@ -47,6 +47,7 @@ function outbox(sender: Device, inboxes: Inboxes, refused?: KeyChanged): Outbox 
       if (refused) throw refused;
       return { handle: 'bobby', primary };
     },
+    copied: () => {},
     changed: () => {},
     keyChanged: async () => {},
   });

@@ -3,7 +3,7 @@
 import { KezError } from '../lib/error.ts';
 import { backoff } from '../lib/nats/backoff.ts';
 import { Signal } from '../lib/nats/signal.ts';
-import { KeyChanged, type SealedMessage, seal, sealCopy } from '../lib/sealing/index.ts';
+import { KeyChanged, type Sealed, type SealedMessage, sealWithCopy } from '../lib/sealing/index.ts';
 import { timestamp } from '../lib/timestamp.ts';
 import type { Primary, Sent } from '../lib/wire.ts';
 import type { ConversationRow, Database, OutboxRow } from './database.ts';
@@ -20,6 +20,9 @@ const STALE = 8 * 60_000;
 const FIRST_PAUSE = 1_000;
 const LAST_PAUSE = 60_000;
 
+/** Chunks that are on their way at once. */
+const FLIGHT = 4;
+
 /** What the outbox needs of others. */
 export interface Post {
   /** Nobody's while locked: then only what is sealed already is sent. */
@@ -30,6 +33,8 @@ export interface Post {
   deliver(to: string, envelope: object): Promise<Sent>;
   /** The handle of the peer, and the key, which was checked. Throws `KeyChanged` or a `KezError`. */
   addressOf(conversation: ConversationRow): Promise<Addressee>;
+  /** This copy may come: what is in it is here. */
+  copied(copy: Sealed): void;
   /** A message changed. */
   changed(conversation: Primary, order: number): void;
   keyChanged(conversation: Primary, error: KeyChanged): Promise<void>;
@@ -101,44 +106,59 @@ export class Outbox {
     return file;
   }
 
-  /** Sends the next part to whoever hasn't got it. */
+  /** Sends what is next to whoever hasn't got it. */
   async #send(row: OutboxRow): Promise<void> {
     const conversation = await this.#db.get('conversations', row.conversation);
-    if (!conversation) return this.#remove(row);
+    if (!conversation) return this.#db.delete('outbox', row.n as number);
     const keys = this.#post.keys();
-    if (!row.copy) {
-      const { handle, primary } = await this.#post.addressOf(conversation);
-      const { envelope } = await this.#sealed(row, primary, keys);
-      await this.#post.deliver(handle, envelope);
-      const toSelf = handle === this.#post.handle;
-      await this.#advance(row, toSelf);
-    } else {
+    if (row.part > 0) return this.#sendChunks(row, conversation, keys);
+    if (row.copy) {
       const { copy } = await this.#sealed(row, conversation.primary, keys);
-      try {
-        await this.#post.deliver(this.#post.handle, copy);
-      } catch (error) {
-        // The message is sent all the same; only the other devices miss it.
-        if (retryPause(error) !== undefined) throw error;
-      }
-      await this.#advance(row, true);
+      await this.#leaveCopy(copy);
+      return this.#advance(row, 1);
+    }
+    const { handle, primary } = await this.#post.addressOf(conversation);
+    const { envelope } = await this.#sealed(row, primary, keys);
+    await this.#post.deliver(handle, envelope);
+    await this.#advance(row, handle === this.#post.handle ? 1 : 0);
+  }
+
+  /** Sends the next chunks of a file, all at once. Of what is sent again after an interruption readers keep the first. */
+  async #sendChunks(row: OutboxRow, conversation: ConversationRow, keys: Keys | undefined): Promise<void> {
+    if (!keys) throw KezError.local('disconnected', 'locked');
+    const { handle, primary } = await this.#post.addressOf(conversation);
+    const parts = Array.from({ length: Math.min(FLIGHT, row.parts - row.part) }, (_, n) => row.part + n);
+    const send = async (part: number) => {
+      const message = await this.#message({ ...row, part }, primary, keys);
+      const { envelope, copy } = await sealWithCopy(keys.identity, message);
+      await this.#post.deliver(handle, envelope);
+      if (handle !== this.#post.handle) await this.#leaveCopy(copy);
+    };
+    await Promise.all(parts.map(send));
+    await this.#advance(row, parts.length);
+  }
+
+  /** If it can't be left for good, the message is sent all the same; only the other devices miss it. */
+  async #leaveCopy(copy: Sealed): Promise<void> {
+    this.#post.copied(copy);
+    try {
+      await this.#post.deliver(this.#post.handle, copy);
+    } catch (error) {
+      if (retryPause(error) !== undefined) throw error;
     }
   }
 
-  /** Both envelopes of the part that is next. Those of a text are stored before they are sent. */
+  /** Both envelopes of what is next. Those of a text are stored before they are sent. */
   async #sealed(
     row: OutboxRow,
     to: Primary,
     keys: Keys | undefined,
-  ): Promise<{ envelope: object; copy: object }> {
+  ): Promise<{ envelope: Sealed; copy: Sealed }> {
     if (row.sealed && row.sealed.to === to && (isFresh(row) || !keys)) return row.sealed;
     if (!keys) throw KezError.local('disconnected', 'locked');
     const message = await this.#message(row, to, keys);
-    const [envelope, copy] = await Promise.all([
-      seal(keys.identity, message),
-      sealCopy(keys.identity, message),
-    ]);
-    row.sealed = { to, envelope, copy, at: Date.now() };
-    if (row.parts === 1) await this.#db.put('outbox', row);
+    row.sealed = { to, at: Date.now(), ...(await sealWithCopy(keys.identity, message)) };
+    await this.#db.put('outbox', row);
     return row.sealed;
   }
 
@@ -152,35 +172,27 @@ export class Outbox {
     if (row.part === 0) return { ...base, id: row.wireId, body: manifestBody(content.file) };
     const n = row.part - 1;
     const data = await chunkOf(this.#db, keys.history, row.id, n);
-    return {
-      ...base,
-      id: chunkId(row.wireId, n),
-      body: chunkBody({ file: row.wireId, n, data }),
-    };
+    return { ...base, id: chunkId(row.wireId, n), body: chunkBody({ file: row.wireId, n, data }) };
   }
 
-  /** A part was sent, and with `both` its copy, too. */
-  async #advance(row: OutboxRow, both: boolean): Promise<void> {
+  /** So many parts were sent, with their copies; with 0 the copy of this part is next. */
+  async #advance(row: OutboxRow, parts: number): Promise<void> {
+    row.part += parts;
+    row.copy = parts === 0;
+    if (!row.copy) delete row.sealed;
+    const delivered = row.copy ? row.part + 1 : row.part;
     const tx = this.#db.transaction(['outbox', 'messages'], 'readwrite', { durability: 'strict' });
     const messages = tx.objectStore('messages');
     const message = await messages.get([row.conversation, row.order]);
-    row.copy = !both;
-    if (both) {
-      row.part += 1;
-      delete row.sealed;
-    }
-    const delivered = both ? row.part : row.part + 1;
     if (message) {
       if (delivered === row.parts) message.state = 'stored';
       if (row.parts > 1) message.done = delivered - 1;
       delete message.error;
       await messages.put(message);
     }
-    const outbox = tx.objectStore('outbox');
-    if (!message || row.part === row.parts) await outbox.delete(row.n as number);
-    // Envelopes of chunks are large, and made again from what is here.
-    else if (row.parts > 1) await outbox.put(withoutSealed(row));
-    else await outbox.put(row);
+    const over = !message || row.part === row.parts;
+    if (over) await tx.objectStore('outbox').delete(row.n as number);
+    else await tx.objectStore('outbox').put(row);
     await tx.done;
     this.#post.changed(row.conversation, row.order);
   }
@@ -193,10 +205,6 @@ export class Outbox {
     else await tx.objectStore('outbox').delete(row.n as number);
     await tx.done;
     this.#post.changed(row.conversation, row.order);
-  }
-
-  async #remove(row: OutboxRow): Promise<void> {
-    await this.#db.delete('outbox', row.n as number);
   }
 }
 

@@ -14,6 +14,7 @@ import type { Filed } from './filing.ts';
 import { introduce, introduceAll, moveTo, warnOfKey } from './key-change.ts';
 import { Outbox } from './outbox.ts';
 import { peersOf } from './peers.ts';
+import type { Keys } from './vault.ts';
 
 /** A session that was refused so soon after its beginning isn't followed by another. In milliseconds. */
 const TOO_SOON = 60_000;
@@ -49,6 +50,7 @@ export class MailWork {
       },
       deliver: (to, envelope): Promise<Sent> => this.#feed.deliver(to, envelope),
       addressOf: (row) => peersOf(core).addressOf(row, (to) => moveTo(core, row.id, to)),
+      copied: (copy) => core.ownCopies.add(copy.enc),
       changed: (conversation, order) => core.changed({ conversation, order }),
       keyChanged: (conversation, error) => warnOfKey(core, conversation, error.offered),
     });
@@ -143,11 +145,11 @@ export class MailWork {
   async #openMail(): Promise<void> {
     let stuck = false;
     while (!this.#closed) {
-      const { keys, db, domain } = this.#core;
+      const { keys } = this.#core;
       const stopped = () => this.#closed || this.#core.keys !== keys;
       let pause = Number.POSITIVE_INFINITY;
       try {
-        if (keys) await openArrived(db, keys, domain, (batch) => this.#filed(batch), stopped);
+        if (keys) await this.#openAll(keys, stopped);
         if (stuck) this.#status(this.status);
         stuck = false;
       } catch (error) {
@@ -158,6 +160,11 @@ export class MailWork {
       }
       await this.#arrived.wait(pause);
     }
+  }
+
+  #openAll(keys: Keys, stopped: () => boolean): Promise<void> {
+    const { db, domain, ownCopies } = this.#core;
+    return openArrived(db, keys, domain, (batch) => this.#filed(batch), stopped, ownCopies);
   }
 
   #filed(batch: readonly Filed[]): void {

@@ -8,6 +8,7 @@ export {
   type Sealed,
   seal,
   sealCopy,
+  sealWithCopy,
   TooLarge,
 } from './message.ts';
 export { Opener } from './opener.ts';
