@@ -156,6 +156,12 @@ try {
   await people.rotate('ines');
   await shoot(page, '29-key-proven');
 
+  await people.garble();
+  await shoot(page, '32-seen-before');
+  await page.getByRole('list', { name: 'Conversations' }).getByText('Failed checks').click();
+  await page.getByText('Nothing here can be answered').waitFor();
+  await shoot(page, '33-refused');
+
   await button(page, 'Lock').click();
   await people.speakUp();
   await page.getByText('unread messages').waitFor();

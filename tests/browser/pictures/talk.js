@@ -129,6 +129,16 @@ export async function fill(page, api) {
       await page.getByText('Your key has no handle here any more').waitFor();
     },
 
+    /** Something comes that was sealed for nobody, and the very same message twice. */
+    async garble() {
+      const { identity, token } = people.get('priya_k');
+      await kez.send(api, token, 'alice', { v: 2, enc: 'YQ', ct: 'YQ' });
+      const message = kez.compose(identity, primary, 'Sent once.');
+      for (let n = 0; n < 2; n++) await kez.send(api, token, 'alice', await kez.seal(identity, message));
+      await opened('priya_k').click();
+      await page.getByText('A message failed its check').waitFor();
+    },
+
     async speakUp() {
       await said('ines', 'Are you there?');
       await said('ines', 'It’s about tomorrow.');
