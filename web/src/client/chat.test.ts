@@ -123,6 +123,8 @@ test('an unproven key changes nothing until the person takes it', async () => {
 test('search finds every word, in all conversations, the newest first', async () => {
   const phone = await device();
   await write(phone, alice, 0, 250);
+  // Within one millisecond none is newer.
+  await new Promise((resolve) => setTimeout(resolve, 5));
   await writeText(phone.core, bob.primary, 'Ein TEXT über Bäume');
   const found = async (text: string, most = 1000) => {
     const stop = new AbortController();
