@@ -29,7 +29,7 @@ async fn every_route_of_the_table_is_there_with_its_methods_and_no_others() {
     deployment.add_sigchain().await;
     let url = deployment.url(0);
     let primary = Person::new("alice").identity.primary();
-    let key = [
+    let places = [
         ("{handle}", "alice"),
         ("{primary}", &primary.to_string()),
         ("{system}", "ed25519"),
