@@ -48,10 +48,13 @@ impl Directory {
                 tokio::select! {
                     change = changes.next() => match change {
                         Some(change) => {
-                            if let Some(handle) = serde_json::from_slice::<Entry>(&change.payload).ok().and_then(|e| e.handle()) {
+                            let Ok(entry) = serde_json::from_slice::<Entry>(&change.payload) else { continue };
+                            let Some(handle) = entry.handle() else { continue };
+                            // A registration leaves nothing old to be told: there was nobody before.
+                            if !matches!(entry, Entry::Registration { .. }) {
                                 changing.insert(handle.clone(), ());
-                                changed.invalidate(&handle);
                             }
+                            changed.invalidate(&handle);
                         }
                         None => return,
                     },

@@ -58,10 +58,9 @@ pub fn sigchains_only(gateway: Arc<Gateway>) -> Router {
 
 fn sigchains(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
     let sends = from_fn_with_state((gateway.clone(), rate::Kind::Sends), rate::limit);
-    let chain = "/v1/sigchains/{system}/{id}";
     Router::new()
-        .route(chain, post(sigchain::append).layer(sends).get(sigchain::get))
-        .route(&format!("{chain}/head"), get(sigchain::head))
+        .route("/v1/sigchains/{system}/{id}", post(sigchain::append).layer(sends).get(sigchain::get))
+        .route("/v1/sigchains/{system}/{id}/head", get(sigchain::head))
 }
 
 /// A browser client of another origin may use the API: nothing here trusts a cookie.

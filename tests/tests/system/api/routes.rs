@@ -25,12 +25,20 @@ fn the_router_has_no_route_beside_the_table() {
 
 #[tokio::test]
 async fn every_route_of_the_table_is_there_with_its_methods_and_no_others() {
-    let deployment = Deployment::start(1).await;
+    let mut deployment = Deployment::start(1).await;
+    deployment.add_sigchain().await;
     let url = deployment.url(0);
-    let primary = Person::new("alice").identity.primary().to_string();
+    let primary = Person::new("alice").identity.primary();
+    let places = [
+        ("{handle}", "alice"),
+        ("{primary}", &primary.to_string()),
+        ("{system}", "ed25519"),
+        ("{id}", &primary.hex()),
+    ];
     let paths: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
     for path in paths {
-        let address = format!("{url}{}", path.replace("{handle}", "alice").replace("{primary}", &primary));
+        let here = places.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
+        let address = format!("{url}{here}");
         for name in METHODS {
             let answer = client().request(method(name), &address).send().await.unwrap();
             match ROUTES.iter().find(|route| route.path == path && route.method == name) {

@@ -417,7 +417,7 @@ async fn a_server_tells_what_it_can_do_by_what_is_there() {
     let mut deployment = Deployment::start_with(1, &[], &addresses).await;
     let url = deployment.url(0).to_owned();
     let features = async || server(&url).await["features"].clone();
-    let without = json!(["register", "webfinger", "inbox", "sse"]);
+    let without = json!(["register", "webfinger", "inbox", "sse", "sigchain"]);
     let with = |more: &[&str]| {
         let all = without.as_array().unwrap().iter().cloned().chain(more.iter().map(|f| json!(f)));
         Value::Array(all.collect())
