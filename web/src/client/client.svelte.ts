@@ -286,6 +286,8 @@ export class Client {
       this.#core.changed({ conversation: missing.id });
     }
     await chat.load();
+    const { checkKey } = await engine();
+    await checkKey(this.#core, chat.peer.primary);
   }
 
   /** Closes the conversation that is open. */

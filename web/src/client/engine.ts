@@ -2,7 +2,7 @@
 
 export { Identity } from '../lib/identity.ts';
 export { register } from '../lib/register.ts';
-export { acceptKey, findPeer } from './key-change.ts';
+export { acceptKey, checkKey, findPeer } from './key-change.ts';
 export { peersOf } from './peers.ts';
 export { MailWork } from './work.ts';
 export { writeFile, writeText } from './writing.ts';

@@ -34,6 +34,33 @@ export async function acceptKey(core: Core, id: Primary): Promise<void> {
   peersOf(core).forget();
 }
 
+/** Whether the server still names the key that is written to, so that the person knows before they write. Where it is away, sending finds out. */
+export async function checkKey(core: Core, key: Primary): Promise<void> {
+  const row = await core.conversation(key);
+  if (!row || row.id === REFUSED) return;
+  try {
+    const { primary } = await peersOf(core).recordOf(row);
+    if (row.keyChange?.to === primary) return;
+    if (primary === row.primary) {
+      if (row.keyChange?.proven === false) await forgetWarning(core, row.id);
+    } else if (await peersOf(core).proves(row.primary, primary)) {
+      await moveTo(core, row.id, primary);
+    } else {
+      await warnOfKey(core, row.id, primary);
+    }
+  } catch (error) {
+    if (!(error instanceof KezError)) throw error;
+  }
+}
+
+/** The handle has the known key again. */
+async function forgetWarning(core: Core, id: Primary): Promise<void> {
+  await changeRow(core.db, id, (row) => {
+    delete row.keyChange;
+  });
+  core.changed({ conversation: id });
+}
+
 /** Who is meant by what a person typed; as `Peers.find`. A key that changed is shown in the conversation with its handle, too. */
 export async function findPeer(core: Core, text: string): Promise<Record> {
   try {

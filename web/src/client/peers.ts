@@ -86,7 +86,7 @@ export class Peers {
   async addressOf(row: ConversationRow, moved: (to: Primary) => Promise<void>): Promise<Addressee> {
     const known = this.#checked.get(row.primary);
     if (known && Date.now() - known.at < FRESH) return { handle: known.handle, primary: row.primary };
-    const record = await this.#recordOf(row);
+    const record = await this.recordOf(row);
     const { handle, primary } = record;
     if (primary !== row.primary) {
       const proven = await this.proves(row.primary, primary);
@@ -102,8 +102,8 @@ export class Peers {
     return { handle, primary };
   }
 
-  /** By the handle, if it is known; it may have been given up for another. */
-  async #recordOf({ handle, primary }: ConversationRow): Promise<Record> {
+  /** What the server says of a peer: by the handle, if it is known; it may have been given up for another. Throws a `KezError`. */
+  async recordOf({ handle, primary }: ConversationRow): Promise<Record> {
     if (handle === undefined) return this.byKey(primary);
     try {
       return await this.byHandle(handle);
