@@ -8,6 +8,11 @@ export interface Piece {
   readonly href?: string;
 }
 
+/** Lets the library read its tables, before the first message needs them. */
+export function warmUp(): void {
+  tokenize('');
+}
+
 /** Cuts out web and mail addresses; one without a scheme is taken as https. */
 export function pieces(text: string): Piece[] {
   return tokenize(text).map((token) => {
