@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up test check gen measure fuzz audit clean deny needed
+.PHONY: help up web pictures test check gen measure fuzz audit clean deny needed
 
 DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
@@ -22,6 +22,8 @@ NATS_SERVER = KEZ_NATS_SERVER="$$(nats/get-nats-server)"; export KEZ_NATS_SERVER
 
 help:
 	@echo 'make up       build and run the whole server; KEZ_CHAT_* variables configure it, Ctrl-C stops it'
+	@echo 'make web      build the web client, which the server has within it'
+	@echo 'make pictures pictures of every page of the web client, in target/pictures; those of the README are made anew'
 	@echo 'make test     build everything and run all tests, with a real nats-server'
 	@echo 'make check    formatting, lints, licences and banned dependencies'
 	@echo 'make gen      write anew what is generated from proto-schemas'
@@ -31,11 +33,24 @@ help:
 	@echo 'make clean    remove what was built, keep what was fetched'
 
 # `exec`: the server is what Ctrl-C reaches, beside make, which waits for it to stop in order.
-up: needed
+up: needed web
 	@$(NATS_SERVER); cargo build --release --locked -p kez-chat-server -p kez-client --bins
 	@$(NATS_SERVER); exec "$(TARGET)/release/kez-chat-server"
 
-test: needed $(MODULES) .tools/stock/installed
+# Quiet unless it fails: npm's own lines say nothing that a reader of `make up` needs.
+web: needed web/node_modules/.package-lock.json
+	@echo 'building the web client'
+	@$(NODE); npm --prefix web run --silent build -- --logLevel warn
+	@$(NODE); npm --prefix web run --silent build:library -- --logLevel warn
+
+pictures: web tests/browser/node_modules/.package-lock.json
+	cargo build --locked -p kez-chat-server
+	@$(NATS_SERVER); $(NODE); cd tests/browser; KEZ_CHAT_SERVER="$(abspath $(TARGET))/debug/kez-chat-server" node screenshots.js "$(abspath $(TARGET))/pictures"
+	@mkdir -p docs/pictures
+	@cp "$(TARGET)/pictures/10-chat.desk.light.png" docs/pictures/chat-desk.png
+	@cp "$(TARGET)/pictures/10-chat.phone.dark.png" docs/pictures/chat-phone.png
+
+test: needed web $(MODULES) .tools/stock/installed
 	@$(NODE); npm --prefix web test
 	cargo build --workspace --bins --locked
 	@$(NATS_SERVER); $(NODE); status=0; cargo test --workspace --locked --no-fail-fast | tee "$(TARGET)/test.log" || status=$$?; \
@@ -52,7 +67,7 @@ gen: needed web/node_modules/.package-lock.json
 	cargo run --quiet -p kez-proto --example gen
 	@$(NODE); npm --prefix web run gen
 
-measure: needed
+measure: needed web
 	cargo build --workspace --bins --release --locked
 	@$(NATS_SERVER); cargo run --release --locked -p kez-tests --example measure
 	@$(NATS_SERVER); cargo run --release --locked -p kez-tests --example reconnects

@@ -30,7 +30,7 @@ pub struct Args {
     /// Address of a second listener for the identity logs alone, the same routes as on the public one; 7878 is their usual port [default: none].
     #[arg(long, env = "KEZ_CHAT_SIG_BIND", value_name = "ADDRESS")]
     pub sig_bind: Option<SocketAddr>,
-    /// Folder of a web client to serve at /, instead of the page that says what this server is.
+    /// Folder of a web client to serve at / [default: the one that is within this program].
     #[arg(long, env = "KEZ_CHAT_WEB_DIR", value_name = "FOLDER")]
     pub web_dir: Option<PathBuf>,
     /// Where a client's address is read from: ConnectInfo (the connection), or the header that your proxy sets: RightmostXForwardedFor,
@@ -71,7 +71,6 @@ pub struct Config {
     pub(crate) server: ServerName,
     /// Without a trailing slash.
     pub(crate) public_url: String,
-    pub(crate) has_public_url: bool,
     pub(crate) nats: Option<NatsAddresses>,
     pub(crate) web_dir: Option<PathBuf>,
     pub(crate) client_ip_source: ClientIpSource,
@@ -96,7 +95,6 @@ impl Args {
         Ok(Config {
             bind: args.bind,
             sig_bind: args.sig_bind,
-            has_public_url: public_url.is_some(),
             public_url: public_url.unwrap_or_else(|| format!("https://{server}")),
             server,
             nats: (nats != NatsAddresses::default()).then_some(nats),
@@ -141,16 +139,13 @@ mod tests {
     fn addresses_that_clients_are_told() {
         let config = |flags: &[&str]| config(flags).unwrap();
         assert_eq!(config(&[]).nats, None);
-        assert_eq!(
-            (config(&[]).public_url.as_str(), config(&[]).has_public_url),
-            ("https://chat.example.org", false)
-        );
+        assert_eq!(config(&[]).public_url, "https://chat.example.org");
         let told = config(&[
             "--public-url=http://chat.example.org:6969/",
             "--nats-public-url=tls://nats.example.org:4222",
             "--nats-ws-public-url=wss://chat.example.org/nats/",
         ]);
-        assert_eq!((told.public_url.as_str(), told.has_public_url), ("http://chat.example.org:6969", true));
+        assert_eq!(told.public_url, "http://chat.example.org:6969");
         let nats = NatsAddresses {
             url: Some("tls://nats.example.org:4222".into()),
             websocket_url: Some("wss://chat.example.org/nats".into()),

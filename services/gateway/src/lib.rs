@@ -5,12 +5,12 @@ mod ask;
 mod caller;
 mod config;
 mod handlers;
-mod page;
 mod rate;
 mod refusal;
 mod router;
 mod sigchain;
 mod stream;
+mod web;
 
 use std::{
     net::{SocketAddr, TcpListener},

@@ -11,7 +11,7 @@ use axum::{
 use kez_proto::headers::X_KEZ_AUTH;
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{Gateway, handlers, page, rate, refusal, sigchain, stream};
+use crate::{Gateway, handlers, rate, refusal, sigchain, stream, web};
 
 /// The whole public surface.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -38,7 +38,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         below.iter().fold(routes, |routes, path| routes.route(path, any(refusal::not_found)))
     });
     routes
-        .fallback_service(page::service(&gateway.config))
+        .fallback_service(web::service(&gateway.config))
         .layer(limited(rate::Kind::Requests))
         .layer(cors())
         .with_state(gateway)

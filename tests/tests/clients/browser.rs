@@ -10,7 +10,7 @@ use crate::script::{Script, available, node, program, root};
 fn build(page: &Path) {
     let web = root().join("web");
     let mut build = Command::new("npm");
-    build.args(["run", "build", "--", "--logLevel", "warn", "--emptyOutDir", "--outDir"]).arg(page);
+    build.args(["run", "build:library", "--", "--logLevel", "warn", "--emptyOutDir", "--outDir"]).arg(page);
     let built = build.current_dir(web).output().unwrap();
     assert!(built.status.success(), "{built:?}");
     for file in ["index.html", "page.js"] {

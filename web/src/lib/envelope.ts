@@ -3,7 +3,7 @@
 import { hex, utf8 } from './bytes.ts';
 import { canonical } from './canonical.ts';
 import type { Identity } from './identity.ts';
-import { type Signer, suiteOf } from './keys/key.ts';
+import { algOf, type Signer } from './keys/suite.ts';
 import { timestamp } from './timestamp.ts';
 import type { Key } from './wire.ts';
 
@@ -18,7 +18,7 @@ export interface Signed {
 export function signed(tag: string, type: string, members: Record<string, unknown>, signer: Signer): Signed {
   const payload = { ...members, type, version: 1, primary: signer.primary };
   const sig = hex(signer.sign(utf8(canonical(payload))));
-  return { kez: tag, payload, signature: { alg: suiteOf(signer.primary).alg, key: signer.primary, sig } };
+  return { kez: tag, payload, signature: { alg: algOf(signer.primary), key: signer.primary, sig } };
 }
 
 /** Binds `handle@server` to a key. */

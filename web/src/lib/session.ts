@@ -15,8 +15,18 @@ const MARGIN = 60_000;
 const DAY = 24 * 3600;
 const RENEW = '/v1/session/renew';
 
+/** A session as it can be kept: whoever has it reads, sends and deletes sealed mail until it ends. */
+export interface KeptSession {
+  readonly primary: Primary;
+  readonly seed: Uint8Array;
+  readonly answer: Answer;
+}
+
 /** A session at one server. */
 export class Session implements Login {
+  /** Called with what is to be kept, whenever the token was renewed. */
+  onRenewed: ((kept: KeptSession) => void) | undefined;
+  readonly #seed: Uint8Array;
   #answer: Answer;
   #renewal: Promise<string> | undefined;
 
@@ -29,17 +39,31 @@ export class Session implements Login {
     readonly primary: Primary,
     /** The session's own key. */
     readonly key: Identity,
+    seed: Uint8Array,
     answer: Answer,
   ) {
+    this.#seed = seed;
     this.#answer = answer;
   }
 
   /** Begins one of at most `seconds`. Throws a `KezError`. */
   static async begin(api: string, domain: string, person: Identity, seconds = DAY): Promise<Session> {
-    const key = Identity.generate();
+    const seed = crypto.getRandomValues(new Uint8Array(32));
+    const key = Identity.fromSeed(seed);
     const envelope = sessionStart(domain, key.nkey, seconds, person);
     const answer = await post<Answer>(`${api}/v1/session`, envelope);
-    return new Session(api, domain, person.primary, key, answer);
+    return new Session(api, domain, person.primary, key, seed, answer);
+  }
+
+  /** One that was kept. */
+  static resume(api: string, domain: string, kept: KeptSession): Session {
+    const { primary, seed, answer } = kept;
+    return new Session(api, domain, primary, Identity.fromSeed(seed), seed, answer);
+  }
+
+  /** What `resume` takes. */
+  keep(): KeptSession {
+    return { primary: this.primary, seed: this.#seed, answer: this.#answer };
   }
 
   /** The person's handle. */
@@ -69,6 +93,7 @@ export class Session implements Login {
       authorization: `Bearer ${this.#answer.token}`,
       'x-kez-auth': `${seconds}:${hex(this.key.sign(utf8(text)))}`,
     });
+    this.onRenewed?.(this.keep());
     return this.#answer.token;
   }
 }

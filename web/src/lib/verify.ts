@@ -3,7 +3,7 @@
 import { utf8 } from './bytes.ts';
 import { canonical } from './canonical.ts';
 import { parseStrict } from './json.ts';
-import { ED25519, NOSTR, type Suite, verifySignature } from './keys/key.ts';
+import { ED25519, type Suite, verifySignature } from './keys/suite.ts';
 import { Refusal, type RefusalCode } from './refusal.ts';
 import type { Key } from './wire.ts';
 
@@ -28,12 +28,8 @@ export function verify(bytes: Uint8Array, tag: string, type: string): Verified {
   return verifyBy([ED25519], bytes, tag, type);
 }
 
-/** Parses and verifies an envelope of any suite. What it throws, and in what order, is as of `verify`. */
-export function verifyEnvelope(bytes: Uint8Array, tag: string, type: string): Verified {
-  return verifyBy([ED25519, NOSTR], bytes, tag, type);
-}
-
-function verifyBy(suites: readonly Suite[], bytes: Uint8Array, tag: string, type: string): Verified {
+/** As `verify`, by any of these suites. */
+export function verifyBy(suites: readonly Suite[], bytes: Uint8Array, tag: string, type: string): Verified {
   const envelope = members(parseStrict(bytes), ['kez', 'payload', 'signature']);
   const { alg, key, sig } = members(envelope.signature, ['alg', 'key', 'sig']);
   const texts = [envelope.kez, alg, key, sig].every((text) => typeof text === 'string');

@@ -4,9 +4,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { utf8 } from '../bytes.ts';
 import { canonical } from '../canonical.ts';
+import { signed } from '../envelope.ts';
 import { Identity } from '../identity.ts';
-import type { Signer } from '../keys/key.ts';
 import { NostrIdentity } from '../keys/nostr.ts';
+import type { Signer } from '../keys/suite.ts';
 import { DEVICE_BYTES } from '../limits.ts';
 import { timestamp } from '../timestamp.ts';
 import { Broken, Chain } from './chain.ts';
@@ -68,7 +69,6 @@ function build(wishes: readonly Wish[]) {
     const [time, signer] = [at(events.length), nth(rotations)];
     let envelope: unknown;
     if (wish === 'rotate') {
-      if (!chain) continue;
       rotations++;
       envelope = signRotation(chain, time, signer, nth(rotations));
     } else {
@@ -203,4 +203,21 @@ test('a claim ends when it says', () => {
   const claim = verifyClaim(utf8(JSON.stringify(signClaim('github:alice', at(0), nth(0), at(100)))));
   expect([isOver(claim, at(99)), isOver(claim, at(100))]).toEqual([false, true]);
   expect(() => signClaim('github:alice', at(100), nth(0), at(100))).toThrow(refused('invalid_timestamp'));
+});
+
+test('numbers count as they are, not as they are spelled', () => {
+  const first = canonical(
+    signEvent(undefined, { op: 'add_device', device: 'phone', name: 'Phone' }, at(0), nth(0)),
+  );
+  for (const zero of ['-0', '-0.0', '0e7']) {
+    const event = verifyEvent(utf8(first.replace('"seq":0', `"seq":${zero}`)));
+    expect([Object.is(event.seq, 0), event.link]).toEqual([true, verifyEvent(utf8(first)).link]);
+  }
+  // Each of these has 4 characters, and 16 in the form that is signed.
+  const numbers = Array.from({ length: 1500 }, () => 1e15);
+  const members = { seq: 0, created_at: at(0), op: 'later', payload: { numbers } };
+  const grown = JSON.stringify(signed('sigchain_event', 'kez.sigchain.event', members, nth(0)));
+  const short = grown.replaceAll('1000000000000000', '1e15');
+  expect(short.length).toBeLessThan(16 * 1024);
+  expect(() => verifyEvent(utf8(short))).toThrow('too_large');
 });

@@ -2,11 +2,12 @@
 
 import { utf8 } from '../bytes.ts';
 import { type Signed, signed } from '../envelope.ts';
-import type { Signer } from '../keys/key.ts';
+import type { Signer } from '../keys/suite.ts';
 import { CLAIM_BYTES } from '../limits.ts';
 import { Refusal } from '../refusal.ts';
 import { millis } from '../timestamp.ts';
-import { demand, verifyEnvelope } from '../verify.ts';
+import { demand } from '../verify.ts';
+import { verifyEnvelope } from '../verify-envelope.ts';
 import type { Key, Subject, Timestamp } from '../wire.ts';
 import { parseSubject } from './subject.ts';
 

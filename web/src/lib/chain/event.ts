@@ -4,11 +4,13 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { hex, utf8 } from '../bytes.ts';
 import { canonical } from '../canonical.ts';
 import { parseStrict } from '../json.ts';
-import { suiteOf, verifySignature } from '../keys/key.ts';
+import { suiteOf } from '../keys/key.ts';
+import { verifySignature } from '../keys/suite.ts';
 import { EVENT_BYTES } from '../limits.ts';
 import { Refusal } from '../refusal.ts';
 import { millis } from '../timestamp.ts';
-import { demand, isObject, type Members, verifyEnvelope } from '../verify.ts';
+import { demand, isObject, type Members } from '../verify.ts';
+import { verifyEnvelope } from '../verify-envelope.ts';
 import type { Key, Timestamp } from '../wire.ts';
 import { type Op, readOp } from './op.ts';
 

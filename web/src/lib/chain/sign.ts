@@ -2,7 +2,7 @@
 
 import { hex, utf8 } from '../bytes.ts';
 import { type Signed, signed } from '../envelope.ts';
-import type { Signer } from '../keys/key.ts';
+import type { Signer } from '../keys/suite.ts';
 import { demand } from '../verify.ts';
 import type { Timestamp } from '../wire.ts';
 import { Chain } from './chain.ts';
@@ -18,8 +18,13 @@ export function signEvent(chain: Chain | undefined, op: Op, createdAt: Timestamp
   return finish(chain, { ...draft(chain, createdAt), op: known, payload }, signer);
 }
 
-/** Signs the event by which `chain` goes on under the key of `next`, which proves that it is wanted there. Throws as `signEvent` does. */
-export function signRotation(chain: Chain, createdAt: Timestamp, signer: Signer, next: Signer): Signed {
+/** Signs the event by which `chain`, or one that begins with it, goes on under the key of `next`, which proves that it is wanted there. Throws as `signEvent` does. */
+export function signRotation(
+  chain: Chain | undefined,
+  createdAt: Timestamp,
+  signer: Signer,
+  next: Signer,
+): Signed {
   const payload = { new_primary: next.primary };
   const members = { ...draft(chain, createdAt), op: 'rotate', payload };
   const unproven = { ...members, type: TYPE, version: 1, primary: signer.primary };

@@ -5,45 +5,36 @@ import { entropyToMnemonic, mnemonicToEntropy } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { utf8 } from '../bytes.ts';
 import { asciiLowerCase, words } from '../text.ts';
+import { BadPhrase } from './bad-phrase.ts';
 
 /** What the entropy of twelve words is hashed behind. */
 const TWELVE = utf8('kez-bip39-12-v1');
 /** Bytes of a phrase that can be one: 24 words of at most 8 letters, and all the white space that somebody may have typed. */
 const MAX = 4096;
 
-/** A phrase has no key. Says where, never what: an error may be logged. */
-export class BadPhrase extends Error {
-  override readonly name = 'BadPhrase';
-
-  constructor(
-    /** It has neither 12 nor 24 words; a word isn't in the list; the words don't belong together: one is wrong, or two changed places. */
-    readonly code: 'word_count' | 'unknown_word' | 'checksum',
-    /** How many words there are, or which one it is, from 1. */
-    readonly at?: number,
-  ) {
-    super(at === undefined ? code : `${code}: ${at}`);
-  }
-}
-
 /**
  * The Ed25519 seed of a phrase: the entropy of 24 words, or SHA-256 of `kez-bip39-12-v1` and the entropy of 12. Any white space is between words, and upper
  * case is as good as lower. Throws a `BadPhrase`.
  */
 export function seed(phrase: string): Uint8Array {
+  const bytes = entropy(phrase);
+  return bytes.length === 32 ? bytes : sha256.create().update(TWELVE).update(bytes).digest();
+}
+
+/** What the words of a phrase stand for: 16 bytes of twelve, 32 of twenty-four. Throws a `BadPhrase`. */
+export function entropy(phrase: string): Uint8Array {
   const typed = words(asciiLowerCase(phrase));
   if (![12, 24].includes(typed.length) || utf8(phrase).length > MAX) {
     throw new BadPhrase('word_count', typed.length);
   }
   const unknown = typed.findIndex((word) => !wordlist.includes(word));
   if (unknown >= 0) throw new BadPhrase('unknown_word', unknown + 1);
-  let entropy: Uint8Array;
   try {
-    entropy = mnemonicToEntropy(typed.join(' '), wordlist);
+    return mnemonicToEntropy(typed.join(' '), wordlist);
   } catch {
     // The library's own words would repeat the phrase.
     throw new BadPhrase('checksum');
   }
-  return typed.length === 24 ? entropy : sha256.create().update(TWELVE).update(entropy).digest();
 }
 
 /** The 24 words of an Ed25519 seed of 32 bytes. */

@@ -6,7 +6,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bech32 } from '@scure/base';
 import { Refusal } from '../refusal.ts';
 import type { Key } from '../wire.ts';
-import type { Signer } from './key.ts';
+import type { Signer } from './suite.ts';
 
 const HRP = 'npub';
 

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { fromHex, hex, utf8 } from '../bytes.ts';
 import { canonical } from '../canonical.ts';
 import { Refusal } from '../refusal.ts';
-import { verifyEnvelope } from '../verify.ts';
+import { verifyEnvelope } from '../verify-envelope.ts';
 import { strongKey, verifyEd25519 } from './ed25519.ts';
 
 const { Point } = ed25519;

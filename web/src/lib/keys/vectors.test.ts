@@ -13,9 +13,10 @@ import { canonical } from '../canonical.ts';
 import { Identity } from '../identity.ts';
 import { parseStrict } from '../json.ts';
 import { Refusal } from '../refusal.ts';
+import { BadPhrase } from './bad-phrase.ts';
 import { strongKey, verifyEd25519 } from './ed25519.ts';
 import { parseKey } from './key.ts';
-import { BadPhrase, ofEntropy, ofSeed, seed } from './mnemonic.ts';
+import { ofEntropy, ofSeed, seed } from './mnemonic.ts';
 import { NostrIdentity, nostrKey, npub, verifyNostr } from './nostr.ts';
 
 test('RFC 8032', () => {

@@ -36,6 +36,8 @@ import { replyPrefix, subjects } from './subjects.ts';
 
 /** For an answer, in milliseconds; the server's own deadline is shorter, so that its error arrives. */
 const DEADLINE = 5_000;
+/** For an answer to a message, which may be large and the way up narrow. */
+const SEND_DEADLINE = 30_000;
 /** For a connection, from the address to being let in. */
 const CONNECT_DEADLINE = 10_000;
 /** A dead connection is noticed after three of these. */
@@ -114,7 +116,7 @@ export class NatsClient {
   /** Sends; what comes back is on the server's disk. An envelope that was sent before is not stored twice: after a `timeout`, send it again. Throws a `KezError`. */
   send(to: Handle, envelope: object): Promise<Sent> {
     const request: Send = { to, envelope: envelope as Send['envelope'] };
-    return this.#ask(this.#subjects.send, request);
+    return this.#ask(this.#subjects.send, request, SEND_DEADLINE);
   }
 
   /** A page of mail, oldest first. Throws a `KezError`. */
@@ -238,14 +240,14 @@ export class NatsClient {
     }
   }
 
-  async #ask<T>(subject: string, request: object): Promise<T> {
+  async #ask<T>(subject: string, request: object, timeout = DEADLINE): Promise<T> {
     const { connection } = this;
     if (!connection) throw this.#lost ?? KezError.local('disconnected', 'there is no connection');
     const payload = utf8(JSON.stringify(request));
     if (payload.length > (connection.info?.max_payload ?? payload.length)) {
       throw KezError.of('too_large', 'this is larger than what the server takes');
     }
-    const answer = await connection.request(subject, payload, { timeout: DEADLINE }).catch((error) => {
+    const answer = await connection.request(subject, payload, { timeout }).catch((error) => {
       throw failure(error);
     });
     return read(answer);

@@ -74,8 +74,22 @@ export function sealCopy(sender: Identity, message: Message): Promise<Sealed> {
   return sealFor(sender.primary, sender, message);
 }
 
+/** What `seal` and `sealCopy` give, signed once. */
+export async function sealWithCopy(
+  sender: Identity,
+  message: Message,
+): Promise<{ envelope: Sealed; copy: Sealed }> {
+  const padded = plaintext(sender, message);
+  const [envelope, copy] = await Promise.all([box(message.to, padded), box(sender.primary, padded)]);
+  return { envelope, copy };
+}
+
 async function sealFor(reader: Primary, sender: Identity, message: Message): Promise<Sealed> {
-  const { enc, ct } = await sealTo(reader, plaintext(sender, message));
+  return box(reader, plaintext(sender, message));
+}
+
+async function box(reader: Primary, padded: Uint8Array): Promise<Sealed> {
+  const { enc, ct } = await sealTo(reader, padded);
   return { v: 2, enc: base64url(enc), ct: base64url(ct) };
 }
 

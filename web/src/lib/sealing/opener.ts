@@ -21,13 +21,17 @@ const SENT_SKEW = 600_000;
 
 /** One person's side that opens. */
 export class Opener {
-  readonly #me: Primary;
-  readonly #key: Promise<Key>;
+  /** The key in force, then earlier ones. */
+  readonly #keys: readonly (readonly [Primary, Promise<Key>])[];
 
-  /** Opens what is sealed to this identity. */
-  constructor(identity: Identity) {
-    this.#me = identity.primary;
-    this.#key = secretKey(identity);
+  /** Opens what is sealed to this identity, or was to the keys that the same person had before. */
+  constructor(identity: Identity, earlier: readonly Identity[] = []) {
+    this.#keys = [identity, ...earlier].map((own) => [own.primary, secretKey(own)]);
+  }
+
+  /** Whether this is, or was, the person's own key. */
+  isOwn(primary: Primary): boolean {
+    return this.#keys.some(([own]) => own === primary);
   }
 
   /**
@@ -36,10 +40,18 @@ export class Opener {
    */
   async open(envelope: unknown, createdAt: Timestamp): Promise<Message> {
     const box = decode(envelope);
-    const padded = await openFor(this.#me, await this.#key, box).catch((cause: unknown) => {
-      throw new Refusal('not_opened', { cause });
-    });
-    return read(unpad(padded), this.#me, createdAt);
+    let cause: unknown;
+    for (const [me, key] of this.#keys) {
+      let padded: Uint8Array;
+      try {
+        padded = await openFor(me, await key, box);
+      } catch (error) {
+        cause = error;
+        continue;
+      }
+      return read(unpad(padded), me, createdAt);
+    }
+    throw new Refusal('not_opened', { cause });
   }
 
   /** Opens an envelope with every check; what is taken is remembered, and what is refused changes nothing. */

@@ -3,28 +3,12 @@
 import { strongKey } from '../keys/ed25519.ts';
 import { isObject } from '../verify.ts';
 import type { Handle, Primary, ServerName } from '../wire.ts';
+import { KeyChanged } from './key-changed.ts';
 
 /** A handle's key may be used: it is new and pinned now, the pinned one, or, as was proven, the successor of `from`, and pinned now. */
 export type Pinned =
   | { readonly outcome: 'new' | 'same' }
   | { readonly outcome: 'proven'; readonly from: Primary };
-
-/** A handle has another key than the pinned one, and nothing proves that its owner changed it. It must not be used. */
-export class KeyChanged extends Error {
-  override readonly name = 'KeyChanged';
-  readonly code = 'key_changed';
-
-  constructor(
-    /** The handle with its server. */
-    readonly handle: string,
-    readonly pinned: Primary,
-    readonly offered: Primary,
-  ) {
-    super(
-      `${handle} has another key now, ${offered}, and nothing proves that its owner changed it: the known one is ${pinned} (key_changed)`,
-    );
-  }
-}
 
 /**
  * The key of each handle that one has dealt with. None is ever forgotten by itself, for the next one would be trusted; so a caller pins whom a person writes to

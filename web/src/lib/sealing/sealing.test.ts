@@ -4,10 +4,11 @@ import { expect, test } from 'vitest';
 import { base64url, fromBase64url, fromHex, hex, utf8 } from '../bytes.ts';
 import { signed } from '../envelope.ts';
 import { Identity } from '../identity.ts';
+import { KeyChanged } from './key-changed.ts';
 import { compose, type Message, plaintext, seal, sealCopy, TooLarge } from './message.ts';
 import { Opener } from './opener.ts';
 import { JSON_MAX, pad, paddedLength, unpad } from './padding.ts';
-import { KeyChanged, Pins } from './pins.ts';
+import { Pins } from './pins.ts';
 import { Seen } from './seen.ts';
 import { sealTo } from './suite.ts';
 
@@ -85,6 +86,22 @@ test("one's own copy tells to whom, and is one's own alone", async () => {
   const carol = Identity.generate();
   const foreign = new Opener(carol).open(await passedOn(carol), message.sent_at);
   await expect(foreign).rejects.toEqual(refused('wrong_recipient'));
+});
+
+test('mail of an earlier key stays readable', async () => {
+  const [old, older, now] = [Identity.generate(), Identity.generate(), Identity.generate()];
+  const opener = new Opener(now, [old, older]);
+  for (const own of [old, older, now]) {
+    const message = compose(alice, own.primary, 'hi');
+    expect(await opener.open(await seal(alice, message), message.sent_at)).toEqual(message);
+    expect(opener.isOwn(own.primary)).toBe(true);
+  }
+  const message = compose(alice, bob.primary, 'hi');
+  await expect(opener.open(await seal(alice, message), message.sent_at)).rejects.toEqual(
+    refused('not_opened'),
+  );
+  expect(opener.isOwn(bob.primary)).toBe(false);
+  await expect(opener.open('{}', message.sent_at)).rejects.toEqual(refused('malformed_envelope'));
 });
 
 test('padding has one form', () => {

@@ -88,6 +88,6 @@ export class Seen {
 }
 
 /** By sender and id. By the id alone, somebody who got a copy of a message could use it up before it arrives. */
-function keyOf({ primary, id }: Message): string {
+export function keyOf({ primary, id }: Pick<Message, 'primary' | 'id'>): string {
   return hex(sha256.create().update(publicKeyOf(primary)).update(fromHex(id)).digest().subarray(0, 16));
 }

@@ -1,10 +1,10 @@
-//! What stands at `/`: a page of the server's own, or the operator's web client, which gets no address of the API.
+//! An operator's own web client: it gets no address of the API.
 
 use std::fs;
 
 use kez_proto::Code;
 use kez_tests::{
-    Deployment, SERVER,
+    Deployment,
     http::{client, get, header, refused},
     within,
 };
@@ -12,18 +12,6 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-
-#[tokio::test]
-async fn without_a_web_client_the_page_names_the_server() {
-    let deployment = Deployment::start(1).await;
-    let url = deployment.url(0);
-    let page = get(url).await;
-    assert_eq!((page.status().as_u16(), header(&page, "content-type")), (200, "text/html; charset=utf-8"));
-    assert!(header(&page, "content-security-policy").contains("default-src 'none'"));
-    let text = page.text().await.unwrap();
-    assert!(text.contains(SERVER) && text.contains(url.trim_start_matches("http://")), "{text}");
-    read_only(url).await;
-}
 
 #[tokio::test]
 async fn a_web_client_has_every_address_but_those_of_the_api() {

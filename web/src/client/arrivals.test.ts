@@ -1,0 +1,122 @@
+// Mail is stored, opened and filed: all of it, in order, and once.
+
+import { expect, test } from 'vitest';
+import { Identity } from '../lib/identity.ts';
+import { compose, sealCopy } from '../lib/sealing/index.ts';
+import { startOver, storeArrived } from './arrivals.ts';
+import { changeRow } from './conversations.ts';
+import { fact } from './database.ts';
+import { device, EPOCH, mail, SERVER, sealedMail } from './test-device.ts';
+import { REFUSED } from './types.ts';
+
+const alice = Identity.generate();
+
+test('what comes is stored with its place, in order and once', async () => {
+  const { core, me } = await device();
+  const messages = await Promise.all([3, 5, 9].map((seq) => mail(seq, alice, me, `${seq}`)));
+  expect(await storeArrived(core.db, EPOCH, messages.slice(0, 2))).toBe(2);
+  expect(await storeArrived(core.db, EPOCH, messages)).toBe(1);
+  expect(await fact(core.db, 'place')).toEqual({ seq: 9, epoch: EPOCH });
+  const rows = await core.db.getAll('arrived');
+  expect(rows.map(({ message }) => message.seq)).toEqual([3, 5, 9]);
+  // Of another store, and nobody said so yet.
+  expect(await storeArrived(core.db, 'e2', await Promise.all([mail(10, alice, me, 'no')]))).toBe(0);
+});
+
+test('a conversation has its messages, counted, and nothing waits', async () => {
+  const phone = await device();
+  const filed = await phone.take(
+    ...(await Promise.all(['one', 'two'].map((text, n) => mail(n + 1, alice, phone.me, text)))),
+  );
+  expect(filed.map(({ order, news, stranger }) => [order, news, stranger])).toEqual([
+    [0, true, alice.primary],
+    [1, true, undefined],
+  ]);
+  const row = await phone.conversation(alice);
+  expect(row).toMatchObject({ id: alice.primary, unread: 2, count: 2, next: 2, server: SERVER });
+  const items = await phone.items(alice.primary);
+  expect(items.map(({ text, state, mine }) => [text, state, mine])).toEqual([
+    ['one', 'received', false],
+    ['two', 'received', false],
+  ]);
+  expect(await phone.core.db.count('arrived')).toBe(0);
+});
+
+test('two windows that open the same mail file it once', async () => {
+  const phone = await device();
+  const messages = await Promise.all([1, 2, 3].map((seq) => mail(seq, alice, phone.me, `${seq}`)));
+  await storeArrived(phone.core.db, EPOCH, messages);
+  const [one, other] = await Promise.all([phone.open(), phone.open()]);
+  expect(one.length + other.length).toBe(3);
+  expect((await phone.items(alice.primary)).map(({ text }) => text)).toEqual(['1', '2', '3']);
+});
+
+test('what fails a check is shown with the name of the check', async () => {
+  const phone = await device();
+  const carol = Identity.generate();
+  const message = compose(alice, phone.me.primary, 'hi');
+  const late = { ...message, id: 'ab'.repeat(16), sent_at: '2020-01-01T00:00:00Z' };
+  const first = await sealedMail(1, alice, message);
+  await phone.take(
+    first,
+    { ...first, seq: 2 },
+    { ...(await sealedMail(3, alice, late)), created_at: message.sent_at },
+    { seq: 4, created_at: message.sent_at, envelope: { v: 2, enc: 'YQ', ct: 'x' } },
+    await mail(5, alice, carol, 'for carol'),
+    { seq: 6, created_at: message.sent_at, envelope: { v: 3 } },
+  );
+  const known = await phone.items(alice.primary);
+  expect(known.map(({ state, error }) => [state, error])).toEqual([
+    ['received', undefined],
+    ['refused', 'already_seen'],
+  ]);
+  const refused = await phone.items(REFUSED);
+  expect(refused.map(({ error }) => error)).toEqual([
+    'stale_timestamp',
+    'malformed_envelope',
+    'not_opened',
+    'unknown_version',
+  ]);
+});
+
+test('what was sealed anew, or is served again after a restore, is passed over', async () => {
+  const phone = await device();
+  const message = compose(alice, phone.me.primary, 'hi');
+  const first = await sealedMail(1, alice, message);
+  const later = new Date(Date.parse(message.sent_at) + 1000).toISOString().replace('.000Z', 'Z');
+  await phone.take(first, await sealedMail(2, alice, { ...message, sent_at: later }));
+  await startOver(phone.core.db, 'e2');
+  expect(await fact(phone.core.db, 'place')).toMatchObject({ seq: 0, epoch: 'e2' });
+  await storeArrived(phone.core.db, 'e2', [first]);
+  await phone.open();
+  expect(await phone.items(alice.primary)).toHaveLength(1);
+});
+
+test("one's own copy is in the conversation with whom it was written to", async () => {
+  const laptop = await device();
+  const message = compose(laptop.me, alice.primary, 'from the phone');
+  const envelope = (await sealCopy(laptop.me, message)) as unknown as Record<string, unknown>;
+  const filed = await laptop.take({ seq: 1, created_at: message.sent_at, envelope });
+  expect(filed[0]).toMatchObject({ conversation: alice.primary, news: false });
+  const [item] = await laptop.items(alice.primary);
+  expect(item).toMatchObject({ text: 'from the phone', mine: true, state: 'stored' });
+  expect((await laptop.conversation(alice))?.unread).toBe(0);
+});
+
+test('who is blocked is neither counted nor told', async () => {
+  const phone = await device();
+  await phone.take(await mail(1, alice, phone.me, 'one'));
+  await changeRow(phone.core.db, alice.primary, (row) => {
+    row.blocked = true;
+    row.unread = 0;
+  });
+  const [filed] = await phone.take(await mail(2, alice, phone.me, 'two'));
+  expect(filed?.news).toBe(false);
+  expect(await phone.conversation(alice)).toMatchObject({ unread: 0, count: 2 });
+});
+
+test('a body of a later version is kept as one', async () => {
+  const phone = await device();
+  await phone.take(await mail(1, alice, phone.me, { other: { poll: ['yes', 'no'] } }));
+  expect((await phone.items(alice.primary))[0]).toMatchObject({ unknown: true, state: 'received' });
+});

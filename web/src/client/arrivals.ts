@@ -1,0 +1,119 @@
+// Mail that came: first it is stored as it is, together with the place in the inbox; then, if somebody is unlocked, it is opened and filed. Whatever is cut
+// between, nothing is lost and nothing is twice.
+
+import { Refusal } from '../lib/refusal.ts';
+import { Opener, type SealedMessage } from '../lib/sealing/index.ts';
+import { timestamp } from '../lib/timestamp.ts';
+import type { Message } from '../lib/wire.ts';
+import { breath } from './breath.ts';
+import type { ArrivedRow, Database, Place } from './database.ts';
+import { whole } from './database.ts';
+import { type Filed, fileMessage, fileRefusal } from './filing.ts';
+import type { Keys } from './vault.ts';
+
+/** Messages that are opened before they are stored and shown. */
+const BATCH = 16;
+
+/** Stores mail of one epoch, in order, and the place behind it. Returns how many were new. */
+export async function storeArrived(
+  db: Database,
+  epoch: string,
+  messages: readonly Message[],
+): Promise<number> {
+  const tx = db.transaction(['state', 'arrived'], 'readwrite', { durability: 'strict' });
+  const state = tx.objectStore('state');
+  const place = (await state.get('place')) as Place | undefined;
+  const same = place?.epoch === undefined || place.epoch === epoch;
+  let seq = place?.seq ?? 0;
+  let stored = 0;
+  // Mail of another epoch is told by a resync first.
+  for (const message of same ? messages : []) {
+    if (message.seq <= seq) continue;
+    const again = place?.again !== undefined && message.created_at <= place.again;
+    await tx.objectStore('arrived').add({ message, again });
+    seq = message.seq;
+    stored += 1;
+  }
+  if (stored > 0) await state.put({ ...place, seq, epoch }, 'place');
+  await tx.done;
+  return stored;
+}
+
+/** The server's mail was restored from a backup: it comes from the start, and most of it again. */
+export async function startOver(db: Database, epoch: string): Promise<void> {
+  // A server's clock may be a little ahead.
+  const again = timestamp(new Date(Date.now() + 60_000));
+  await db.put('state', { seq: 0, epoch, again }, 'place');
+}
+
+/** Opens what waits, a batch at a time; calls back after each, when it is stored. Of `copies`, named by their `enc`, the contents are here already. */
+export async function openArrived(
+  db: Database,
+  keys: Keys,
+  server: string,
+  filed: (batch: readonly Filed[]) => void,
+  stopped: () => boolean,
+  copies = new Set<string>(),
+): Promise<void> {
+  const opener = new Opener(keys.identity, keys.earlier);
+  while (!stopped()) {
+    const rows = await db.getAll('arrived', undefined, BATCH);
+    if (rows.length === 0) return;
+    const opened: Opened[] = [];
+    for (const row of rows) {
+      const known = copies.has(encOf(row));
+      opened.push(known ? { row } : await open(opener, row));
+      // Each takes milliseconds of the one thread that also draws.
+      await breath();
+    }
+    if (stopped()) return;
+    const tx = whole(db);
+    const done: Filed[] = [];
+    try {
+      for (const { row, message, refusal } of opened) {
+        // Another window was faster.
+        if ((await tx.objectStore('arrived').getKey(row.n as number)) === undefined) continue;
+        const result = message
+          ? await fileMessage(tx, keys, server, message, opener.isOwn(message.primary), row.again)
+          : refusal && (await fileRefusal(tx, keys, row, refusal));
+        if (result) done.push(result);
+        await tx.objectStore('arrived').delete(row.n as number);
+      }
+      await tx.done;
+    } catch (error) {
+      abort(tx);
+      throw error;
+    }
+    for (const { row } of opened) copies.delete(encOf(row));
+    filed(done);
+  }
+}
+
+interface Opened {
+  readonly row: ArrivedRow;
+  readonly message?: SealedMessage;
+  readonly refusal?: Refusal;
+}
+
+function encOf({ message }: ArrivedRow): string {
+  return String(message.envelope.enc);
+}
+
+async function open(opener: Opener, row: ArrivedRow): Promise<Opened> {
+  const { envelope, created_at } = row.message;
+  try {
+    return { row, message: await opener.open(envelope, created_at) };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { row, refusal: error };
+  }
+}
+
+function abort(tx: { abort(): void; done: Promise<void> }): void {
+  tx.done.catch(() => {});
+  try {
+    tx.abort();
+  } catch {
+    // It ended by itself.
+  }
+}

@@ -1,0 +1,465 @@
+// The client: who is here, whether they are unlocked, and their conversations. One in each window; one of the windows gets the mail for all.
+
+import { KezError } from '../lib/error.ts';
+import type { Primary, ServerInfo } from '../lib/wire.ts';
+import {
+  askServer,
+  available,
+  type Credentials,
+  findAccount,
+  keepAccount,
+  makeAccount,
+  newPhrase,
+  openKept,
+  phraseOf,
+  type Settled,
+  succeed,
+} from './accounts.ts';
+import { Bus, type Notice } from './bus.ts';
+import { Chat } from './chat.svelte.ts';
+import { changeRow, deleteConversation, newRow, storeRow } from './conversations.ts';
+import { Core, DEFAULTS, engine } from './core.ts';
+import {
+  type Account,
+  clear,
+  type Database,
+  fact,
+  keepFact,
+  openDatabase,
+  type Settings,
+} from './database.ts';
+import { codeOf } from './errors.ts';
+import { IdentityLog } from './identity.svelte.ts';
+import { anotherLeads, lead, seize } from './leader.ts';
+import { Presence } from './presence.ts';
+import { Roster } from './roster.svelte.ts';
+import { search } from './search.ts';
+import type { Conversation, Hit, Live, Peer, Phase, Transport, TransportChoice } from './types.ts';
+import { Update } from './update.ts';
+import { type Keys, keysOf, type Secrets } from './vault.ts';
+import type { MailWork } from './work.ts';
+
+/** In which the window that gets the mail must answer one that is looked at, in milliseconds. */
+const ANSWER = 5_000;
+/** In which a window that is unlocked tells a new one so. */
+const ANSWER_HELLO = 200;
+
+export class Client {
+  phase: Phase = $state('loading');
+  /** Why the page can do nothing (`no_storage`, `storage_closed`), or no mail comes for good: a stable code. */
+  problem: string | undefined = $state();
+  server: ServerInfo | undefined = $state.raw();
+  /** There when it is locked, too. */
+  account: Account | undefined = $state.raw();
+  live: Live = $state('connecting');
+  /** What streams now. */
+  transport: Transport | undefined = $state();
+  transportChoice: TransportChoice = $state(DEFAULTS.transport);
+  /** Minutes; 0 for never. */
+  lockAfter: number = $state(DEFAULTS.lockAfter);
+  /** The conversation that is open. */
+  current: Chat | undefined = $state.raw();
+  /** A newer version of the application is here: `update` takes it. */
+  updateReady = $state(false);
+  /** Called in one window alone, for each message that came; while locked without a conversation. For notifications. */
+  onNews: ((news: { conversation?: Conversation }) => void) | undefined;
+  readonly identity: IdentityLog;
+
+  readonly #core: Core;
+  readonly #roster: Roster;
+  readonly #presence: Presence;
+  readonly #stop = new AbortController();
+  /** Handles of people who were looked up. */
+  readonly #found = new Map<Primary, string>();
+  readonly #update = new Update(() => {
+    this.updateReady = true;
+  });
+  #leading = false;
+  /** While this window is the one that gets the mail. */
+  #work: MailWork | undefined;
+  #answered = false;
+
+  private constructor(db: Database | undefined, bus: Bus) {
+    // Without a database nothing is ever asked of it: the phase stays `loading`.
+    this.#core = new Core(db as Database, bus);
+    this.#roster = new Roster(this.#core);
+    this.identity = new IdentityLog(this.#core);
+    this.#presence = new Presence(this.#core, {
+      idle: () => this.lock(),
+      slept: () => this.#work?.wake(),
+      seen: () => void this.#wakeMail(),
+      network: () => bus.tell({ type: 'wake' }),
+      leaving: () => this.current?.saveNow(),
+    });
+  }
+
+  /** Opens what is kept on this device, and asks who the server is. Never throws; see `problem`. */
+  static async start(): Promise<Client> {
+    const bus = new Bus();
+    if (!globalThis.isSecureContext) {
+      const client = new Client(undefined, bus);
+      client.phase = 'insecure';
+      return client;
+    }
+    let client: Client | undefined;
+    try {
+      const closed = () => {
+        if (client) client.#fail('storage_closed');
+      };
+      client = new Client(await openDatabase(closed), bus);
+      await client.#begin();
+      return client;
+    } catch (error) {
+      client ??= new Client(undefined, bus);
+      client.#fail(codeOf(error));
+      return client;
+    }
+  }
+
+  #fail(problem: string): void {
+    this.#stop.abort();
+    this.phase = 'loading';
+    this.problem = problem;
+  }
+
+  async #begin(): Promise<void> {
+    const core = this.#core;
+    void this.#update.watch();
+    await this.#loadSettings();
+    core.server = await fact(core.db, 'server');
+    this.server = core.server;
+    this.#showAccount(await fact(core.db, 'account'));
+    core.bus.listen((notice) => this.#hear(notice));
+    this.#presence.watch();
+    const known = this.#learnServer();
+    if (!core.server) await known;
+    core.bus.tellOthers({ type: 'hello' });
+    if (!core.account) {
+      this.phase = 'welcome';
+      return;
+    }
+    // Another window may hand over the keys: nobody is asked for a passphrase then.
+    if (await anotherLeads()) await pause(ANSWER_HELLO);
+    if (!core.keys) await this.#lockHere();
+    void this.#lead();
+  }
+
+  /** Who the server is; what it said last time counts while it is away. */
+  async #learnServer(): Promise<void> {
+    try {
+      this.server = await askServer(this.#core);
+    } catch (error) {
+      if (!(error instanceof KezError)) throw error;
+    }
+  }
+
+  /** Newest first; none while locked. */
+  get conversations(): readonly Conversation[] {
+    return this.#roster.conversations;
+  }
+
+  /** Over all conversations but blocked ones, and what came while locked. */
+  get unread(): number {
+    return this.#roster.unread;
+  }
+
+  /** Messages that wait in the outbox. */
+  get outboxSize(): number {
+    return this.#roster.outboxSize;
+  }
+
+  /** Loads the newer version of the application, in every window. */
+  update(): void {
+    this.#update.take();
+  }
+
+  /** A fresh recovery phrase. */
+  newPhrase(words: 12 | 24): Promise<string> {
+    return newPhrase(words);
+  }
+
+  /** The eight words of a key's fingerprint, to be compared by people: 88 bits of its hash. */
+  async fingerprint(primary: Primary): Promise<readonly string[]> {
+    return (await import('./fingerprint.ts')).fingerprint(primary);
+  }
+
+  /** Whether somebody may have this handle, as far as is known: only registering it says so for certain. Throws a `KezError`. */
+  available(handle: string): Promise<'free' | 'taken' | 'reserved' | 'invalid'> {
+    return available(handle);
+  }
+
+  /** Registers a handle with the key of a phrase, and keeps both on this device. Throws `BadPhrase`, a `KezError`. */
+  async create({ handle, ...credentials }: Credentials & { readonly handle: string }): Promise<void> {
+    await this.#settle(await makeAccount(this.#core, handle, credentials));
+  }
+
+  /**
+   * Comes back with a phrase; `earlier` are those of keys that the person had before, for old mail. Throws `BadPhrase`; a `KezError`: `unknown_primary` where the
+   * key has no handle here.
+   */
+  async restore({
+    earlier = [],
+    ...credentials
+  }: Credentials & { readonly earlier?: readonly string[] }): Promise<void> {
+    await this.#settle(await findAccount(this.#core, credentials, earlier));
+  }
+
+  /**
+   * Goes on under the person's new key, which took this one's place on another device. What is here stays, and old mail can be read. Throws `WrongPassphrase`,
+   * `BadPhrase`, a `KezError`, and `not_successor` where the identity log doesn't prove the change.
+   */
+  async takeNewKey(credentials: Credentials): Promise<void> {
+    await this.#settle(await succeed(this.#core, credentials));
+  }
+
+  async #settle(settled: Settled): Promise<void> {
+    const { bus } = this.#core;
+    await keepAccount(this.#core, settled);
+    this.#showAccount(settled.account);
+    bus.tellOthers({ type: 'account' });
+    await this.#unlock(settled.secrets);
+    void this.#lead();
+  }
+
+  /** Throws `WrongPassphrase`. */
+  async unlock(passphrase: string): Promise<void> {
+    await this.#unlock(await openKept(this.#core, passphrase));
+  }
+
+  /** The recovery phrase. Throws `WrongPassphrase`. */
+  async revealPhrase(passphrase: string): Promise<string> {
+    return phraseOf(await openKept(this.#core, passphrase));
+  }
+
+  /** Locks the keys away, in every window. Mail goes on coming, sealed. */
+  lock(): void {
+    this.#core.bus.tell({ type: 'locked' });
+  }
+
+  /** The person uses this window. */
+  touched(): void {
+    this.#presence.usedHere();
+  }
+
+  async setLockAfter(minutes: number): Promise<void> {
+    await this.#changeSettings({ lockAfter: minutes });
+  }
+
+  async chooseTransport(choice: TransportChoice): Promise<void> {
+    await this.#changeSettings({ transport: choice });
+    this.#core.bus.tell({ type: 'wake' });
+  }
+
+  /** Deletes everything that is on this device. The account stays, for whoever has its phrase. */
+  async forget(): Promise<void> {
+    this.#stop.abort();
+    await clear(this.#core.db);
+    this.#core.bus.tellOthers({ type: 'account' });
+    globalThis.location.reload();
+  }
+
+  /** Who is meant by a handle, `handle@server` or a key. Throws a `KezError`, `KeyChanged`, `ForeignServer`, `not_a_peer`. */
+  async findPeer(text: string): Promise<Peer> {
+    const { findPeer } = await engine();
+    const { primary, handle } = await findPeer(this.#core, text);
+    this.#found.set(primary, handle);
+    const verified = (await this.#core.conversation(primary))?.verified ?? false;
+    return { primary, handle, server: this.#core.domain, verified };
+  }
+
+  /** Opens a conversation, which is `current` then. Its messages come in a moment. */
+  open(primary: Primary): Chat {
+    this.closeChat();
+    const known = this.#roster.find(primary);
+    const row = known ?? newRow(this.#core.needKeys().history, primary, this.#core.domain);
+    const handle = this.#found.get(primary);
+    if (!known && handle !== undefined) row.handle = handle;
+    const chat = new Chat(this.#core, row);
+    this.current = chat;
+    void this.#load(chat, known ? undefined : row);
+    return chat;
+  }
+
+  async #load(chat: Chat, missing: Parameters<typeof storeRow>[1] | undefined): Promise<void> {
+    if (missing) {
+      await storeRow(this.#core.db, missing);
+      this.#core.changed({ conversation: missing.id });
+    }
+    await chat.load();
+    const { checkKey } = await engine();
+    await checkKey(this.#core, chat.peer.primary);
+  }
+
+  /** Closes the conversation that is open. */
+  closeChat(): void {
+    this.current?.close();
+    this.current = undefined;
+  }
+
+  /** Deletes a conversation from this device. */
+  async deleteConversation(primary: Primary): Promise<void> {
+    const id = await deleteConversation(this.#core.db, primary);
+    if (id === undefined) return;
+    if (this.current?.peer.id === id) this.closeChat();
+    this.#core.changed({ conversation: id });
+  }
+
+  /** What a blocked sender writes is stored, and neither counted nor told. */
+  async setBlocked(primary: Primary, blocked: boolean): Promise<void> {
+    const row = await this.#core.conversation(primary);
+    if (!row) return;
+    await changeRow(this.#core.db, row.id, (row) => {
+      row.blocked = blocked;
+      if (blocked) row.unread = 0;
+    });
+    this.#core.changed({ conversation: row.id });
+  }
+
+  /** Messages that have this text, newest first, until `stop`. */
+  search(text: string, stop: AbortSignal): AsyncIterable<Hit> {
+    return search(this.#core, text, stop);
+  }
+
+  async #unlock(secrets: Secrets): Promise<void> {
+    await this.#unlockHere(await keysOf(secrets));
+    this.#core.bus.tellOthers({ type: 'unlocked', secrets });
+  }
+
+  async #unlockHere(keys: Keys): Promise<void> {
+    this.#core.keys = keys;
+    this.#presence.used();
+    await this.#roster.refresh();
+    this.phase = 'open';
+    this.#work?.unlocked();
+  }
+
+  async #lockHere(): Promise<void> {
+    const { secrets } = this.#core.keys ?? {};
+    this.#core.keys = undefined;
+    // Not the history's key: what is being stored at this moment is still sealed by it.
+    secrets?.seed.fill(0);
+    secrets?.twelve?.fill(0);
+    this.closeChat();
+    this.identity.lock();
+    this.#found.clear();
+    this.phase = 'locked';
+    await this.#roster.lock();
+  }
+
+  #hear(notice: Notice): void {
+    const { bus } = this.#core;
+    switch (notice.type) {
+      case 'changed':
+        this.#roster.changed(notice.changes);
+        break;
+      case 'arrived':
+      case 'outbox':
+        void this.#roster.count();
+        break;
+      case 'status':
+        this.live = notice.status.live;
+        this.transport = notice.status.transport;
+        this.problem = notice.status.problem;
+        break;
+      case 'settings':
+        void this.#loadSettings();
+        break;
+      case 'hello':
+        this.#answerHello();
+        break;
+      case 'unlocked':
+        void this.#takeKeys(notice.secrets);
+        break;
+      case 'locked':
+        if (this.account) void this.#lockHere();
+        break;
+      case 'touched':
+        this.#presence.used();
+        break;
+      case 'account':
+        globalThis.location.reload();
+        break;
+      case 'ping':
+        if (this.#work) bus.tellOthers({ type: 'awake' });
+        break;
+      case 'awake':
+        this.#answered = true;
+        break;
+    }
+  }
+
+  #answerHello(): void {
+    const { bus, keys } = this.#core;
+    if (keys) bus.tellOthers({ type: 'unlocked', secrets: keys.secrets });
+    if (this.#work) bus.tellOthers({ type: 'status', status: this.#work.status });
+  }
+
+  /** Another window was unlocked. */
+  async #takeKeys(secrets: Secrets): Promise<void> {
+    const keys = await keysOf(secrets);
+    const ours = keys.identity.primary === this.account?.primary;
+    if (ours && !this.#core.keys) await this.#unlockHere(keys);
+  }
+
+  async #changeSettings(change: Partial<Settings>): Promise<void> {
+    await keepFact(this.#core.db, 'settings', { ...this.#core.settings, ...change });
+    await this.#loadSettings();
+    this.#core.bus.tellOthers({ type: 'settings' });
+  }
+
+  async #loadSettings(): Promise<void> {
+    const settings = { ...DEFAULTS, ...(await fact(this.#core.db, 'settings')) };
+    this.#core.settings = settings;
+    this.transportChoice = settings.transport;
+    this.lockAfter = settings.lockAfter;
+  }
+
+  #showAccount(account: Account | undefined): void {
+    this.#core.account = account;
+    this.account = account;
+    this.server = this.#core.server;
+  }
+
+  async #news(ids: readonly Primary[]): Promise<void> {
+    await this.#roster.settled();
+    if (!this.#core.keys) this.onNews?.({});
+    for (const id of ids) {
+      const conversation = this.conversations.find((view) => view.id === id);
+      if (conversation) this.onNews?.({ conversation });
+    }
+  }
+
+  /** Gets the mail and sends, once it is this window's turn. */
+  async #lead(): Promise<void> {
+    if (this.#leading) return;
+    this.#leading = true;
+    const { MailWork } = await engine();
+    const working = lead(this.#stop.signal, async (over) => {
+      this.#work = new MailWork(this.#core, (ids) => void this.#news(ids));
+      try {
+        await this.#work.run(over);
+      } finally {
+        this.#work = undefined;
+      }
+    });
+    await working.catch((error) => {
+      this.problem = codeOf(error);
+    });
+  }
+
+  /** Whoever gets the mail answers, or is replaced. */
+  async #wakeMail(): Promise<void> {
+    if (this.#work || !this.account) {
+      if (this.live !== 'live') this.#work?.wake();
+      return;
+    }
+    this.#answered = false;
+    this.#core.bus.tellOthers({ type: 'ping' });
+    await pause(ANSWER);
+    if (!this.#answered && !this.#work && document.visibilityState === 'visible') await seize();
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,85 @@
+// Where a message that was opened belongs. All within one transaction.
+
+import type { Refusal } from '../lib/refusal.ts';
+import type { SealedMessage } from '../lib/sealing/index.ts';
+import { keyOf } from '../lib/sealing/seen.ts';
+import type { Primary } from '../lib/wire.ts';
+import { newRow, rowOf } from './conversations.ts';
+import { type ArrivedRow, conversationOf, type Whole } from './database.ts';
+import { readChunk, readManifest, storeChunk } from './file-messages.ts';
+import { appendMessage, type Content } from './messages.ts';
+import { admit } from './seen-store.ts';
+import { REFUSED } from './types.ts';
+import type { Keys } from './vault.ts';
+
+/** What a message changed. */
+export interface Filed {
+  readonly conversation: Primary;
+  readonly order: number;
+  /** For a notification: somebody else's message that wasn't here. */
+  readonly news: boolean;
+  /** Whose key has no conversation yet, and so no handle. */
+  readonly stranger: Primary | undefined;
+}
+
+/** Files a message that was opened; nothing where it is here already. `mine`: it is one's own, as of another device or key; `again`: the server serves everything a second time. */
+export async function fileMessage(
+  tx: Whole,
+  keys: Keys,
+  server: string,
+  message: SealedMessage,
+  mine: boolean,
+  again: boolean,
+): Promise<Filed | undefined> {
+  const { history } = keys;
+  const peer = mine ? message.to : message.primary;
+  const id = keyOf(message);
+  const judgement = await admit(tx, message);
+  const chunk = readChunk(message.body);
+  if (chunk) {
+    const place = judgement === 'new' ? await storeChunk(tx, history, message.primary, chunk) : undefined;
+    return place && { ...place, news: false, stranger: undefined };
+  }
+  if (judgement === 'again' || (judgement !== 'new' && again)) return undefined;
+  const known = await tx.objectStore('messages').index('id').get(id);
+  // One's own copy of what was sent from here.
+  if (mine && known && judgement === 'new') return undefined;
+  const row = await rowOf(tx, history, peer, server);
+  const stranger = row.count === 0 && row.handle === undefined ? peer : undefined;
+  const refused = judgement !== 'new';
+  const order = await appendMessage(tx, history, row, {
+    // A replay has its message's id.
+    id: refused ? crypto.randomUUID() : id,
+    mine,
+    at: Date.parse(message.sent_at),
+    state: refused ? 'refused' : mine ? 'stored' : 'received',
+    ...(refused ? { error: judgement } : {}),
+    content: contentOf(message.body),
+  });
+  return { conversation: row.id, order, news: !mine && !row.blocked, stranger };
+}
+
+function contentOf(body: SealedMessage['body']): Content {
+  if ('text' in body) return { text: body.text };
+  const file = readManifest(body);
+  return file ? { file } : { unknown: true };
+}
+
+/** Shows that something came which failed a check. */
+export async function fileRefusal(
+  tx: Whole,
+  keys: Keys,
+  { message }: ArrivedRow,
+  refusal: Refusal,
+): Promise<Filed> {
+  const row = (await conversationOf(tx, REFUSED)) ?? newRow(keys.history, REFUSED, '');
+  const order = await appendMessage(tx, keys.history, row, {
+    id: crypto.randomUUID(),
+    mine: false,
+    at: Date.parse(message.created_at),
+    state: 'refused',
+    error: refusal.code,
+    content: { nothing: true },
+  });
+  return { conversation: REFUSED, order, news: true, stranger: undefined };
+}

@@ -1,0 +1,183 @@
+// What was written is sent: in order, the same again for want of an answer, and from where it was interrupted.
+
+import { afterEach, expect, test, vi } from 'vitest';
+import { KezError } from '../lib/error.ts';
+import { Identity } from '../lib/identity.ts';
+import { KeyChanged } from '../lib/sealing/index.ts';
+import type { Message, Sent } from '../lib/wire.ts';
+import { CHUNK_BYTES } from './limits.ts';
+import { Outbox } from './outbox.ts';
+import { type Device, device } from './test-device.ts';
+import { writeFile, writeText } from './writing.ts';
+
+const bob = Identity.generate();
+const TIME = '2026-01-01T00:00:00Z';
+
+afterEach(() => vi.useRealTimers());
+
+/** Inboxes, by handle, and how the next deliveries fail. */
+class Inboxes {
+  readonly stored: { to: string; envelope: object }[] = [];
+  readonly failures: unknown[] = [];
+
+  async deliver(to: string, envelope: object): Promise<Sent> {
+    const failure = this.failures.shift();
+    if (failure) throw failure;
+    this.stored.push({ to, envelope });
+    return { seq: this.stored.length, created_at: TIME };
+  }
+
+  to(handle: string): Message[] {
+    return this.stored
+      .filter(({ to }) => to === handle)
+      .map(({ envelope }, n) => ({
+        seq: n + 1,
+        created_at: new Date().toISOString().replace(/\.\d+/, ''),
+        envelope: envelope as Message['envelope'],
+      }));
+  }
+}
+
+function outbox(sender: Device, inboxes: Inboxes, refused?: KeyChanged): Outbox {
+  const box = new Outbox(sender.core.db, {
+    keys: () => sender.core.keys,
+    handle: 'me',
+    deliver: (to, envelope) => inboxes.deliver(to, envelope),
+    addressOf: async ({ primary }) => {
+      if (refused) throw refused;
+      return { handle: 'bobby', primary };
+    },
+    copied: () => {},
+    changed: () => {},
+    keyChanged: async () => {},
+  });
+  return box;
+}
+
+/** Runs until nothing waits that could be sent. */
+async function run(sender: Device, box: Outbox): Promise<void> {
+  const running = box.run();
+  await vi.waitFor(async () => {
+    const rows = await sender.core.db.getAll('outbox');
+    expect(rows.filter(({ failed }) => !failed)).toEqual([]);
+  }, 20_000);
+  box.close();
+  await running;
+}
+
+const states = async (sender: Device) =>
+  (await sender.items(bob.primary)).map(({ state, error }) => error ?? state);
+
+test('texts go in order, each with a copy', async () => {
+  const [alice, reader, other] = await Promise.all([device(), device(bob), device()]);
+  const inboxes = new Inboxes();
+  for (const text of ['one', 'two']) await writeText(alice.core, bob.primary, text);
+  expect(await states(alice)).toEqual(['sending', 'sending']);
+  await run(alice, outbox(alice, inboxes));
+  expect(inboxes.stored.map(({ to }) => to)).toEqual(['bobby', 'me', 'bobby', 'me']);
+  expect(await states(alice)).toEqual(['stored', 'stored']);
+  await reader.take(...inboxes.to('bobby'));
+  expect((await reader.items(alice.me.primary)).map(({ text }) => text)).toEqual(['one', 'two']);
+  // The sender's copies are what is there already.
+  await alice.take(...inboxes.to('me'));
+  expect(await alice.items(bob.primary)).toHaveLength(2);
+  expect(other.me.primary).not.toBe(alice.me.primary);
+});
+
+test('for want of an answer the same envelope goes again; when it is too old, the same message in another', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const [alice, reader] = await Promise.all([device(), device(bob)]);
+  const inboxes = new Inboxes();
+  await writeText(alice.core, bob.primary, 'hi');
+  const sent: object[] = [];
+  const box = outbox(alice, inboxes);
+  const deliver = inboxes.deliver.bind(inboxes);
+  inboxes.deliver = async (to, envelope) => {
+    sent.push(envelope);
+    const stored = await deliver(to, envelope);
+    setTimeout(() => box.ring());
+    // It was stored, and nobody learns so.
+    if (sent.length === 3) vi.setSystemTime(Date.now() + 9 * 60_000);
+    if (sent.length <= 3) throw KezError.local('timeout', 'no answer');
+    return stored;
+  };
+  await run(alice, box);
+  const [first, second, third, fourth] = sent;
+  expect([second, third]).toEqual([first, first]);
+  expect(fourth).not.toEqual(first);
+  vi.useRealTimers();
+  const mail = inboxes.to('bobby');
+  expect(mail).toHaveLength(4);
+  const [a, , , d] = mail as [Message, Message, Message, Message];
+  await reader.take(a, {
+    ...d,
+    seq: 2,
+    created_at: new Date(Date.now() + 9 * 60_000).toISOString().replace(/\.\d+/, ''),
+  });
+  expect(await reader.items(alice.me.primary)).toHaveLength(1);
+}, 30_000);
+
+test('what the server refuses waits for the person, and holds nothing up', async () => {
+  const alice = await device();
+  const inboxes = new Inboxes();
+  inboxes.failures.push(KezError.of('inbox_full', 'full'));
+  for (const text of ['one', 'two']) await writeText(alice.core, bob.primary, text);
+  await run(alice, outbox(alice, inboxes));
+  expect(await states(alice)).toEqual(['inbox_full', 'stored']);
+  expect(await alice.core.db.count('outbox')).toBe(1);
+});
+
+test('nothing goes to a key that changed', async () => {
+  const alice = await device();
+  const inboxes = new Inboxes();
+  await writeText(alice.core, bob.primary, 'secret');
+  await run(alice, outbox(alice, inboxes, new KeyChanged('bobby@chat.test', bob.primary, 'ed25519:00')));
+  expect([await states(alice), inboxes.stored]).toEqual([['key_changed'], []]);
+});
+
+test('locked, what is sealed goes on, and nothing else', async () => {
+  const alice = await device();
+  const inboxes = new Inboxes();
+  await writeText(alice.core, bob.primary, 'one');
+  const { keys } = alice.core;
+  alice.core.keys = undefined;
+  const box = outbox(alice, inboxes);
+  const running = box.run();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(inboxes.stored).toEqual([]);
+  alice.core.keys = keys;
+  box.ring();
+  await vi.waitFor(() => expect(inboxes.stored).toHaveLength(2), 20_000);
+  box.close();
+  await running;
+});
+
+test('a file comes whole, whatever is interrupted, and texts overtake its chunks', async () => {
+  const [alice, reader] = await Promise.all([device(), device(bob)]);
+  const inboxes = new Inboxes();
+  const bytes = new Uint8Array(2 * CHUNK_BYTES + 1000).map((_, n) => n * 7);
+  await writeFile(alice.core, bob.primary, new File([bytes], 'a.png', { type: 'image/png' }));
+  await writeText(alice.core, bob.primary, 'see above');
+  // The page goes away in the middle of the first chunk: it was stored, and its copy wasn't.
+  const first = outbox(alice, inboxes);
+  const deliver = inboxes.deliver.bind(inboxes);
+  inboxes.deliver = (to, envelope) => {
+    if (inboxes.stored.length === 5) first.close();
+    if (inboxes.stored.length >= 5) return Promise.reject(KezError.local('disconnected', 'gone'));
+    return deliver(to, envelope);
+  };
+  await first.run();
+  expect(inboxes.stored).toHaveLength(5);
+  inboxes.deliver = deliver;
+  expect((await alice.items(bob.primary)).map(({ state }) => state)).toEqual(['sending', 'stored']);
+  await run(alice, outbox(alice, inboxes));
+  await reader.take(...inboxes.to('bobby'));
+  const [file, text] = await reader.items(alice.me.primary);
+  expect(file?.file).toEqual({ name: 'a.png', type: 'image/png', size: bytes.length, done: bytes.length });
+  expect(text?.text).toBe('see above');
+  const done = (await alice.items(bob.primary)).map(({ state, file }) => [state, file?.done]);
+  expect(done).toEqual([
+    ['stored', bytes.length],
+    ['stored', undefined],
+  ]);
+}, 30_000);

@@ -1,0 +1,225 @@
+// The outbox: what was written is sent in order, for as long as it takes, whatever happens to the page or the network.
+
+import { KezError } from '../lib/error.ts';
+import { backoff } from '../lib/nats/backoff.ts';
+import { Signal } from '../lib/nats/signal.ts';
+import { KeyChanged, type Sealed, type SealedMessage, sealWithCopy } from '../lib/sealing/index.ts';
+import { timestamp } from '../lib/timestamp.ts';
+import type { Primary, Sent } from '../lib/wire.ts';
+import type { ConversationRow, Database, OutboxRow } from './database.ts';
+import { codeOf } from './errors.ts';
+import { chunkBody, chunkId, manifestBody } from './file-messages.ts';
+import { chunkOf } from './files.ts';
+import { openContent } from './messages.ts';
+import type { Addressee } from './peers.ts';
+import type { Keys } from './vault.ts';
+
+/** What was sealed longer ago is sealed anew: after ten minutes no reader takes it. In milliseconds. */
+const STALE = 8 * 60_000;
+/** Before another try where the server can't be reached: at first, and at most. */
+const FIRST_PAUSE = 1_000;
+const LAST_PAUSE = 60_000;
+
+/** Chunks that are on their way at once. */
+const FLIGHT = 4;
+
+/** What the outbox needs of others. */
+export interface Post {
+  /** Nobody's while locked: then only what is sealed already is sent. */
+  keys(): Keys | undefined;
+  /** One's own handle. */
+  readonly handle: string;
+  /** Throws a `KezError`. */
+  deliver(to: string, envelope: object): Promise<Sent>;
+  /** The handle of the peer, and the key, which was checked. Throws `KeyChanged` or a `KezError`. */
+  addressOf(conversation: ConversationRow): Promise<Addressee>;
+  /** This copy may come: what is in it is here. */
+  copied(copy: Sealed): void;
+  /** A message changed. */
+  changed(conversation: Primary, order: number): void;
+  keyChanged(conversation: Primary, error: KeyChanged): Promise<void>;
+}
+
+/** The one that sends. Only in one window at a time. */
+export class Outbox {
+  readonly #db: Database;
+  readonly #post: Post;
+  readonly #bell = new Signal();
+  #closed = false;
+
+  constructor(db: Database, post: Post) {
+    this.#db = db;
+    this.#post = post;
+  }
+
+  /** There is something new, or the server can be reached again. */
+  ring(): void {
+    this.#bell.ring();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#bell.ring();
+  }
+
+  async run(): Promise<void> {
+    let failures = 0;
+    while (!this.#closed) {
+      try {
+        const row = await this.#next();
+        if (row) await this.#try(row);
+        else await this.#bell.wait(Number.POSITIVE_INFINITY);
+        failures = 0;
+      } catch (error) {
+        if (this.#closed) return;
+        const pause = retryPause(error) ?? 0;
+        await this.#bell.wait(Math.max(pause, backoff(failures, FIRST_PAUSE, LAST_PAUSE)));
+        failures += 1;
+      }
+    }
+  }
+
+  /** Sends a part. What a person must decide waits for them; throws what is worth another try. */
+  async #try(row: OutboxRow): Promise<void> {
+    try {
+      await this.#send(row);
+    } catch (error) {
+      if (this.#closed || retryPause(error) !== undefined) throw error;
+      if (error instanceof KeyChanged) await this.#post.keyChanged(row.conversation, error);
+      await this.#fail(row, codeOf(error));
+    }
+  }
+
+  /** The first that can be sent now. Texts needn't wait for the chunks of a file. */
+  async #next(): Promise<OutboxRow | undefined> {
+    let file: OutboxRow | undefined;
+    const locked = this.#post.keys() === undefined;
+    let cursor = await this.#db.transaction('outbox').store.openCursor();
+    while (cursor) {
+      const row = cursor.value;
+      if (!row.failed && (!locked || isFresh(row))) {
+        if (row.part === 0) return row;
+        file ??= row;
+      }
+      cursor = await cursor.continue();
+    }
+    return file;
+  }
+
+  /** Sends what is next to whoever hasn't got it. */
+  async #send(row: OutboxRow): Promise<void> {
+    const conversation = await this.#db.get('conversations', row.conversation);
+    if (!conversation) return this.#db.delete('outbox', row.n as number);
+    const keys = this.#post.keys();
+    if (row.part > 0) return this.#sendChunks(row, conversation, keys);
+    if (row.copy) {
+      const { copy } = await this.#sealed(row, conversation.primary, keys);
+      await this.#leaveCopy(copy);
+      return this.#advance(row, 1);
+    }
+    const { handle, primary } = await this.#post.addressOf(conversation);
+    const { envelope } = await this.#sealed(row, primary, keys);
+    await this.#post.deliver(handle, envelope);
+    await this.#advance(row, handle === this.#post.handle ? 1 : 0);
+  }
+
+  /** Sends the next chunks of a file, all at once. Of what is sent again after an interruption readers keep the first. */
+  async #sendChunks(row: OutboxRow, conversation: ConversationRow, keys: Keys | undefined): Promise<void> {
+    if (!keys) throw KezError.local('disconnected', 'locked');
+    const { handle, primary } = await this.#post.addressOf(conversation);
+    const parts = Array.from({ length: Math.min(FLIGHT, row.parts - row.part) }, (_, n) => row.part + n);
+    const send = async (part: number) => {
+      const message = await this.#message({ ...row, part }, primary, keys);
+      const { envelope, copy } = await sealWithCopy(keys.identity, message);
+      await this.#post.deliver(handle, envelope);
+      if (handle !== this.#post.handle) await this.#leaveCopy(copy);
+    };
+    await Promise.all(parts.map(send));
+    await this.#advance(row, parts.length);
+  }
+
+  /** If it can't be left for good, the message is sent all the same; only the other devices miss it. */
+  async #leaveCopy(copy: Sealed): Promise<void> {
+    this.#post.copied(copy);
+    try {
+      await this.#post.deliver(this.#post.handle, copy);
+    } catch (error) {
+      if (retryPause(error) !== undefined) throw error;
+    }
+  }
+
+  /** Both envelopes of what is next. Those of a text are stored before they are sent. */
+  async #sealed(
+    row: OutboxRow,
+    to: Primary,
+    keys: Keys | undefined,
+  ): Promise<{ envelope: Sealed; copy: Sealed }> {
+    if (row.sealed && row.sealed.to === to && (isFresh(row) || !keys)) return row.sealed;
+    if (!keys) throw KezError.local('disconnected', 'locked');
+    const message = await this.#message(row, to, keys);
+    row.sealed = { to, at: Date.now(), ...(await sealWithCopy(keys.identity, message)) };
+    await this.#db.put('outbox', row);
+    return row.sealed;
+  }
+
+  async #message(row: OutboxRow, to: Primary, keys: Keys): Promise<SealedMessage> {
+    const stored = await this.#db.get('messages', [row.conversation, row.order]);
+    if (!stored) throw new TypeError('a message of the outbox is in no conversation');
+    const content = openContent(keys.history, stored);
+    const base = { primary: keys.identity.primary, to, sent_at: timestamp(new Date()) };
+    if ('text' in content) return { ...base, id: row.wireId, body: { text: content.text } };
+    if (!('file' in content)) throw new TypeError('a message of the outbox says nothing');
+    if (row.part === 0) return { ...base, id: row.wireId, body: manifestBody(content.file) };
+    const n = row.part - 1;
+    const data = await chunkOf(this.#db, keys.history, row.id, n);
+    return { ...base, id: chunkId(row.wireId, n), body: chunkBody({ file: row.wireId, n, data }) };
+  }
+
+  /** So many parts were sent, with their copies; with 0 the copy of this part is next. */
+  async #advance(row: OutboxRow, parts: number): Promise<void> {
+    row.part += parts;
+    row.copy = parts === 0;
+    if (!row.copy) delete row.sealed;
+    const delivered = row.copy ? row.part + 1 : row.part;
+    const tx = this.#db.transaction(['outbox', 'messages'], 'readwrite', { durability: 'strict' });
+    const messages = tx.objectStore('messages');
+    const message = await messages.get([row.conversation, row.order]);
+    if (message) {
+      if (delivered === row.parts) message.state = 'stored';
+      if (row.parts > 1) message.done = delivered - 1;
+      delete message.error;
+      await messages.put(message);
+    }
+    const over = !message || row.part === row.parts;
+    if (over) await tx.objectStore('outbox').delete(row.n as number);
+    else await tx.objectStore('outbox').put(row);
+    await tx.done;
+    this.#post.changed(row.conversation, row.order);
+  }
+
+  async #fail(row: OutboxRow, code: string): Promise<void> {
+    const tx = this.#db.transaction(['outbox', 'messages'], 'readwrite', { durability: 'strict' });
+    const message = await tx.objectStore('messages').get([row.conversation, row.order]);
+    if (message) await tx.objectStore('messages').put({ ...message, state: 'failed', error: code });
+    if (message) await tx.objectStore('outbox').put({ ...withoutSealed(row), failed: true });
+    else await tx.objectStore('outbox').delete(row.n as number);
+    await tx.done;
+    this.#post.changed(row.conversation, row.order);
+  }
+}
+
+function isFresh({ sealed }: OutboxRow): boolean {
+  return sealed !== undefined && Date.now() - sealed.at < STALE;
+}
+
+function withoutSealed({ sealed: _, ...row }: OutboxRow): OutboxRow {
+  return row;
+}
+
+/** How long to wait before the same may be tried again, in milliseconds; undefined where a person must decide. */
+function retryPause(error: unknown): number | undefined {
+  // What this device can't store now isn't the message's failure.
+  if (['device_full', 'storage_closed'].includes(codeOf(error))) return LAST_PAUSE;
+  if (!(error instanceof KezError) || error.code === 'inbox_full') return undefined;
+  return error.retryAfter === undefined ? undefined : error.retryAfter * 1000;
+}

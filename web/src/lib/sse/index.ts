@@ -1,0 +1,3 @@
+// Mail over server-sent events.
+
+export { SseMail } from './mail.ts';
