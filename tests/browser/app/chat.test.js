@@ -28,9 +28,11 @@ for (const [mine, theirs] of [
     await expect(said(bob.page, 'hello, bobby')).toHaveCount(1);
     await send(bob.page, 'hello, alice');
     await expect(said(alice.page, 'hello, alice')).toHaveCount(1);
-    for (let n = 0; n < 20; n++) await send(n % 2 ? alice.page : bob.page, `number ${n}.`);
-    for (const { page } of [alice, bob]) {
-      for (let n = 0; n < 20; n++) await expect(said(page, `number ${n}.`)).toHaveCount(1);
+    // Each as it comes: a long list doesn't hold what is far out of sight.
+    for (let n = 0; n < 20; n++) {
+      const [from, to] = n % 2 ? [alice.page, bob.page] : [bob.page, alice.page];
+      await send(from, `number ${n}.`);
+      for (const page of [from, to]) await expect(said(page, `number ${n}.`)).toHaveCount(1);
     }
   });
 }
