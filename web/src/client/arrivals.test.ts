@@ -1,6 +1,6 @@
 // Mail is stored, opened and filed: all of it, in order, and once.
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Identity } from '../lib/identity.ts';
 import { compose, sealCopy } from '../lib/sealing/index.ts';
 import { startOver, storeArrived } from './arrivals.ts';
@@ -12,6 +12,7 @@ import { REFUSED } from './types.ts';
 const alice = Identity.generate();
 
 test('what comes is stored with its place, in order and once', async () => {
+const bob = Identity.generate();
   const { core, me } = await device();
   const messages = await Promise.all([3, 5, 9].map((seq) => mail(seq, alice, me, `${seq}`)));
   expect(await storeArrived(core.db, EPOCH, messages.slice(0, 2))).toBe(2);
@@ -94,6 +95,46 @@ test('what was sealed anew, or is served again after a restore, is passed over',
 
 test("one's own copy is in the conversation with whom it was written to", async () => {
   const laptop = await device();
+test('what the memory forgot is still known by its message', async () => {
+  const phone = await device();
+  const first = await mail(1, alice, phone.me, 'one');
+  await phone.take(first);
+  await phone.core.db.clear('seen');
+  await phone.take({ ...first, seq: 2 }, await mail(3, alice, phone.me, 'two'));
+  expect((await phone.items(alice.primary)).map(({ text }) => text)).toEqual(['one', 'two']);
+  expect(await phone.core.db.count('arrived')).toBe(0);
+});
+
+test("what can't be filed is shown as refused, and holds nothing up", async () => {
+  const phone = await device();
+  await phone.take(await mail(1, alice, phone.me, 'one'));
+  // Nothing can be added to this conversation.
+  await changeRow(phone.core.db, alice.primary, (row) => {
+    row.box = new Uint8Array(40);
+  });
+  const undated = { ...(await mail(3, bob, phone.me, 'when?')), created_at: 'yesterday' };
+  await phone.take(await mail(2, alice, phone.me, 'two'), undated, await mail(4, bob, phone.me, 'hi'));
+  expect((await phone.items(bob.primary)).map(({ text }) => text)).toEqual(['hi']);
+  const refused = await phone.items(REFUSED);
+  expect(refused.map(({ state, error }) => [state, error])).toEqual([
+    ['refused', 'unexpected'],
+    ['refused', 'unexpected'],
+  ]);
+  expect(await phone.core.db.count('arrived')).toBe(0);
+});
+
+test('what the device has no room for waits', async () => {
+  const phone = await device();
+  await storeArrived(phone.core.db, EPOCH, [await mail(1, alice, phone.me, 'hi')]);
+  const add = vi.spyOn(IDBObjectStore.prototype, 'add').mockImplementation(() => {
+    throw new DOMException('full', 'QuotaExceededError');
+  });
+  await expect(phone.open()).rejects.toMatchObject({ name: 'QuotaExceededError' });
+  add.mockRestore();
+  await phone.open();
+  expect((await phone.items(alice.primary)).map(({ text }) => text)).toEqual(['hi']);
+});
+
   const message = compose(laptop.me, alice.primary, 'from the phone');
   const envelope = (await sealCopy(laptop.me, message)) as unknown as Record<string, unknown>;
   const filed = await laptop.take({ seq: 1, created_at: message.sent_at, envelope });
