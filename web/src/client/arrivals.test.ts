@@ -4,15 +4,17 @@ import { expect, test, vi } from 'vitest';
 import { Identity } from '../lib/identity.ts';
 import { compose, sealCopy } from '../lib/sealing/index.ts';
 import { startOver, storeArrived } from './arrivals.ts';
-import { changeRow } from './conversations.ts';
+import { changeRow, deleteConversation } from './conversations.ts';
 import { fact } from './database.ts';
+import { Roster } from './roster.svelte.ts';
 import { device, EPOCH, mail, SERVER, sealedMail } from './test-device.ts';
 import { REFUSED } from './types.ts';
+import { writeText } from './writing.ts';
 
 const alice = Identity.generate();
+const bob = Identity.generate();
 
 test('what comes is stored with its place, in order and once', async () => {
-const bob = Identity.generate();
   const { core, me } = await device();
   const messages = await Promise.all([3, 5, 9].map((seq) => mail(seq, alice, me, `${seq}`)));
   expect(await storeArrived(core.db, EPOCH, messages.slice(0, 2))).toBe(2);
@@ -93,8 +95,6 @@ test('what was sealed anew, or is served again after a restore, is passed over',
   expect(await phone.items(alice.primary)).toHaveLength(1);
 });
 
-test("one's own copy is in the conversation with whom it was written to", async () => {
-  const laptop = await device();
 test('what the memory forgot is still known by its message', async () => {
   const phone = await device();
   const first = await mail(1, alice, phone.me, 'one');
@@ -135,6 +135,8 @@ test('what the device has no room for waits', async () => {
   expect((await phone.items(alice.primary)).map(({ text }) => text)).toEqual(['hi']);
 });
 
+test("one's own copy is in the conversation with whom it was written to", async () => {
+  const laptop = await device();
   const message = compose(laptop.me, alice.primary, 'from the phone');
   const envelope = (await sealCopy(laptop.me, message)) as unknown as Record<string, unknown>;
   const filed = await laptop.take({ seq: 1, created_at: message.sent_at, envelope });
@@ -154,6 +156,28 @@ test('who is blocked is neither counted nor told', async () => {
   const [filed] = await phone.take(await mail(2, alice, phone.me, 'two'));
   expect(filed?.news).toBe(false);
   expect(await phone.conversation(alice)).toMatchObject({ unread: 0, count: 2 });
+});
+
+test('who is blocked stays so when the conversation is deleted', async () => {
+  const phone = await device();
+  const roster = new Roster(phone.core);
+  const listed = async () => {
+    await roster.refresh();
+    return roster.conversations.map(({ id, lastText }) => [id, lastText]);
+  };
+  await phone.take(await mail(1, alice, phone.me, 'one'));
+  await changeRow(phone.core.db, alice.primary, (row) => {
+    row.blocked = true;
+    row.verified = true;
+  });
+  expect(await listed()).toEqual([[alice.primary, 'one']]);
+  await deleteConversation(phone.core.db, phone.keys.history, alice.primary);
+  expect([await listed(), await phone.items(alice.primary)]).toEqual([[], []]);
+  const [filed] = await phone.take(await mail(2, alice, phone.me, 'two'));
+  expect([filed?.news, await listed()]).toEqual([false, []]);
+  expect(await phone.conversation(alice)).toMatchObject({ blocked: true, verified: true, unread: 0 });
+  await writeText(phone.core, alice.primary, 'three');
+  expect((await listed()).map(([id]) => id)).toEqual([alice.primary]);
 });
 
 test('a body of a later version is kept as one', async () => {

@@ -298,7 +298,7 @@ export class Client {
 
   /** Deletes a conversation from this device. */
   async deleteConversation(primary: Primary): Promise<void> {
-    const id = await deleteConversation(this.#core.db, primary);
+    const id = await deleteConversation(this.#core.db, this.#core.needKeys().history, primary);
     if (id === undefined) return;
     if (this.current?.peer.id === id) this.closeChat();
     this.#core.changed({ conversation: id });
@@ -319,6 +319,7 @@ export class Client {
   search(text: string, stop: AbortSignal): AsyncIterable<Hit> {
     return search(this.#core, text, stop);
   }
+      else delete row.hidden;
 
   async #unlock(secrets: Secrets): Promise<void> {
     await this.#unlockHere(await keysOf(secrets));

@@ -57,6 +57,8 @@ export interface ConversationRow {
   server: string;
   verified: boolean;
   blocked: boolean;
+  /** Deleted while it was blocked: kept for that alone, and not listed. */
+  hidden?: true;
   keyChange?: { to: Primary; proven: boolean };
   lastAt: number;
   unread: number;
