@@ -4,7 +4,7 @@ import { KezError } from '../lib/error.ts';
 import { lookup, lookupKey, server } from '../lib/http.ts';
 import type { ServerInfo } from '../lib/wire.ts';
 import { API, type Core, engine } from './core.ts';
-import { type Account, fact, keepFact } from './database.ts';
+import { type Account, clearMail, fact, keepFact, whole } from './database.ts';
 import { ClientError } from './errors.ts';
 import { closeVault, openVault, type Secrets, type Vault } from './vault.ts';
 
@@ -20,6 +20,8 @@ export interface Settled {
   readonly account: Account;
   readonly vault: Vault;
   readonly secrets: Secrets;
+  /** The account that is here goes on under another key. */
+  readonly succeeds: boolean;
 }
 
 /** Who the server is. Throws a `KezError`. */
@@ -69,7 +71,7 @@ export async function makeAccount(
   // Before it is registered: whatever fails then, the person can come back with the phrase.
   const vault = await closeVault(secrets, primary, passphrase);
   await register(API, name, handle, person);
-  return { account: { handle, server: name, primary }, vault, secrets };
+  return { account: { handle, server: name, primary }, vault, secrets, succeeds: false };
 }
 
 /** Finds the account of a phrase. Throws `BadPhrase`, a `KezError`. */
@@ -85,7 +87,7 @@ export async function findAccount(
   const { primary } = Identity.fromSeed(secrets.seed);
   const { handle } = await lookupKey(API, primary);
   const vault = await closeVault(secrets, primary, passphrase);
-  return { account: { handle, server: name, primary }, vault, secrets };
+  return { account: { handle, server: name, primary }, vault, secrets, succeeds: false };
 }
 
 /** The same account under the key of another phrase. Throws `WrongPassphrase`, `BadPhrase`, a `KezError`, `not_successor`. */
@@ -100,15 +102,18 @@ export async function succeed(core: Core, { phrase, passphrase }: Credentials): 
   if (!proven) throw new ClientError('not_successor');
   const secrets = { ...next, historyKey: old.historyKey, earlier: [old.seed, ...old.earlier] };
   const vault = await closeVault(secrets, primary, passphrase);
-  return { account: { handle, server, primary }, vault, secrets };
+  return { account: { handle, server, primary }, vault, secrets, succeeds: true };
 }
 
 /** Keeps an account, whose session begins anew. */
-export async function keepAccount({ db }: Core, { account, vault }: Settled): Promise<void> {
-  const tx = db.transaction('state', 'readwrite', { durability: 'strict' });
-  await tx.store.put(account, 'account');
-  await tx.store.put(vault, 'vault');
-  await tx.store.delete('session');
+export async function keepAccount({ db }: Core, { account, vault, succeeds }: Settled): Promise<void> {
+  const tx = whole(db);
+  const state = tx.objectStore('state');
+  // What a window still stored when the account before this was forgotten.
+  if (!succeeds) await clearMail(tx);
+  await state.put(account, 'account');
+  await state.put(vault, 'vault');
+  await state.delete('session');
   await tx.done;
   // So that a browser short of room asks before it deletes.
   void navigator.storage?.persist?.().catch(() => {});

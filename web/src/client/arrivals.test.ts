@@ -1,15 +1,18 @@
 // Mail is stored, opened and filed: all of it, in order, and once.
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Identity } from '../lib/identity.ts';
 import { compose, sealCopy } from '../lib/sealing/index.ts';
 import { startOver, storeArrived } from './arrivals.ts';
-import { changeRow } from './conversations.ts';
+import { changeRow, deleteConversation } from './conversations.ts';
 import { fact } from './database.ts';
+import { Roster } from './roster.svelte.ts';
 import { device, EPOCH, mail, SERVER, sealedMail } from './test-device.ts';
 import { REFUSED } from './types.ts';
+import { writeText } from './writing.ts';
 
 const alice = Identity.generate();
+const bob = Identity.generate();
 
 test('what comes is stored with its place, in order and once', async () => {
   const { core, me } = await device();
@@ -92,6 +95,46 @@ test('what was sealed anew, or is served again after a restore, is passed over',
   expect(await phone.items(alice.primary)).toHaveLength(1);
 });
 
+test('what the memory forgot is still known by its message', async () => {
+  const phone = await device();
+  const first = await mail(1, alice, phone.me, 'one');
+  await phone.take(first);
+  await phone.core.db.clear('seen');
+  await phone.take({ ...first, seq: 2 }, await mail(3, alice, phone.me, 'two'));
+  expect((await phone.items(alice.primary)).map(({ text }) => text)).toEqual(['one', 'two']);
+  expect(await phone.core.db.count('arrived')).toBe(0);
+});
+
+test("what can't be filed is shown as refused, and holds nothing up", async () => {
+  const phone = await device();
+  await phone.take(await mail(1, alice, phone.me, 'one'));
+  // Nothing can be added to this conversation.
+  await changeRow(phone.core.db, alice.primary, (row) => {
+    row.box = new Uint8Array(40);
+  });
+  const undated = { ...(await mail(3, bob, phone.me, 'when?')), created_at: 'yesterday' };
+  await phone.take(await mail(2, alice, phone.me, 'two'), undated, await mail(4, bob, phone.me, 'hi'));
+  expect((await phone.items(bob.primary)).map(({ text }) => text)).toEqual(['hi']);
+  const refused = await phone.items(REFUSED);
+  expect(refused.map(({ state, error }) => [state, error])).toEqual([
+    ['refused', 'unexpected'],
+    ['refused', 'unexpected'],
+  ]);
+  expect(await phone.core.db.count('arrived')).toBe(0);
+});
+
+test('what the device has no room for waits', async () => {
+  const phone = await device();
+  await storeArrived(phone.core.db, EPOCH, [await mail(1, alice, phone.me, 'hi')]);
+  const add = vi.spyOn(IDBObjectStore.prototype, 'add').mockImplementation(() => {
+    throw new DOMException('full', 'QuotaExceededError');
+  });
+  await expect(phone.open()).rejects.toMatchObject({ name: 'QuotaExceededError' });
+  add.mockRestore();
+  await phone.open();
+  expect((await phone.items(alice.primary)).map(({ text }) => text)).toEqual(['hi']);
+});
+
 test("one's own copy is in the conversation with whom it was written to", async () => {
   const laptop = await device();
   const message = compose(laptop.me, alice.primary, 'from the phone');
@@ -113,6 +156,28 @@ test('who is blocked is neither counted nor told', async () => {
   const [filed] = await phone.take(await mail(2, alice, phone.me, 'two'));
   expect(filed?.news).toBe(false);
   expect(await phone.conversation(alice)).toMatchObject({ unread: 0, count: 2 });
+});
+
+test('who is blocked stays so when the conversation is deleted', async () => {
+  const phone = await device();
+  const roster = new Roster(phone.core);
+  const listed = async () => {
+    await roster.refresh();
+    return roster.conversations.map(({ id, lastText }) => [id, lastText]);
+  };
+  await phone.take(await mail(1, alice, phone.me, 'one'));
+  await changeRow(phone.core.db, alice.primary, (row) => {
+    row.blocked = true;
+    row.verified = true;
+  });
+  expect(await listed()).toEqual([[alice.primary, 'one']]);
+  await deleteConversation(phone.core.db, phone.keys.history, alice.primary);
+  expect([await listed(), await phone.items(alice.primary)]).toEqual([[], []]);
+  const [filed] = await phone.take(await mail(2, alice, phone.me, 'two'));
+  expect([filed?.news, await listed()]).toEqual([false, []]);
+  expect(await phone.conversation(alice)).toMatchObject({ blocked: true, verified: true, unread: 0 });
+  await writeText(phone.core, alice.primary, 'three');
+  expect((await listed()).map(([id]) => id)).toEqual([alice.primary]);
 });
 
 test('a body of a later version is kept as one', async () => {

@@ -1,13 +1,13 @@
 // Mail that came: first it is stored as it is, together with the place in the inbox; then, if somebody is unlocked, it is opened and filed. Whatever is cut
 // between, nothing is lost and nothing is twice.
 
-import { Refusal } from '../lib/refusal.ts';
 import { Opener, type SealedMessage } from '../lib/sealing/index.ts';
 import { timestamp } from '../lib/timestamp.ts';
 import type { Message } from '../lib/wire.ts';
 import { breath } from './breath.ts';
 import type { ArrivedRow, Database, Place } from './database.ts';
 import { whole } from './database.ts';
+import { codeOf, isStorageError } from './errors.ts';
 import { type Filed, fileMessage, fileRefusal } from './filing.ts';
 import type { Keys } from './vault.ts';
 
@@ -67,36 +67,67 @@ export async function openArrived(
       await breath();
     }
     if (stopped()) return;
-    const tx = whole(db);
-    const done: Filed[] = [];
+    const file = (some: readonly Opened[]) => fileAll(db, keys, server, opener, some);
     try {
-      for (const { row, message, refusal } of opened) {
-        // Another window was faster.
-        if ((await tx.objectStore('arrived').getKey(row.n as number)) === undefined) continue;
-        const result = message
-          ? await fileMessage(tx, keys, server, message, opener.isOwn(message.primary), row.again)
-          : refusal && (await fileRefusal(tx, keys, row, refusal));
-        if (result) done.push(result);
-        await tx.objectStore('arrived').delete(row.n as number);
-      }
-      await tx.done;
+      filed(await file(opened));
     } catch (error) {
-      abort(tx);
-      throw error;
+      if (isStorageError(error)) throw error;
+      // One by one, so that none holds up the others.
+      for (const one of opened) filed(await fileAlone(file, one));
     }
     for (const { row } of opened) copies.delete(encOf(row));
-    filed(done);
   }
 }
 
 interface Opened {
   readonly row: ArrivedRow;
   readonly message?: SealedMessage;
-  readonly refusal?: Refusal;
+  /** The code of why it isn't taken. */
+  readonly refused?: string;
+}
+
+type Filing = (opened: readonly Opened[]) => Promise<readonly Filed[]>;
+
+/** Files what was opened, within one transaction. */
+async function fileAll(
+  db: Database,
+  keys: Keys,
+  server: string,
+  opener: Opener,
+  opened: readonly Opened[],
+): Promise<readonly Filed[]> {
+  const tx = whole(db);
+  const done: Filed[] = [];
+  try {
+    for (const { row, message, refused } of opened) {
+      // Another window was faster.
+      if ((await tx.objectStore('arrived').getKey(row.n as number)) === undefined) continue;
+      const result = message
+        ? await fileMessage(tx, keys, server, message, opener.isOwn(message.primary), row.again)
+        : refused && (await fileRefusal(tx, keys, row, refused));
+      if (result) done.push(result);
+      await tx.objectStore('arrived').delete(row.n as number);
+    }
+    await tx.done;
+  } catch (error) {
+    abort(tx);
+    throw error;
+  }
+  return done;
+}
+
+/** Files one; if it can't be filed, as refused. */
+async function fileAlone(file: Filing, one: Opened): Promise<readonly Filed[]> {
+  try {
+    return await file([one]);
+  } catch (error) {
+    if (isStorageError(error)) throw error;
+    return file([{ row: one.row, refused: codeOf(error) }]);
+  }
 }
 
 function encOf({ message }: ArrivedRow): string {
-  return String(message.envelope.enc);
+  return String(message.envelope?.enc);
 }
 
 async function open(opener: Opener, row: ArrivedRow): Promise<Opened> {
@@ -104,8 +135,7 @@ async function open(opener: Opener, row: ArrivedRow): Promise<Opened> {
   try {
     return { row, message: await opener.open(envelope, created_at) };
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return { row, refusal: error };
+    return { row, refused: codeOf(error) };
   }
 }
 

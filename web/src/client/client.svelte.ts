@@ -36,7 +36,7 @@ import { Roster } from './roster.svelte.ts';
 import { search } from './search.ts';
 import type { Conversation, Hit, Live, Peer, Phase, Transport, TransportChoice } from './types.ts';
 import { Update } from './update.ts';
-import { type Keys, keysOf, type Secrets } from './vault.ts';
+import { type Keys, keysOf, type Secrets, wipe } from './vault.ts';
 import type { MailWork } from './work.ts';
 
 /** In which the window that gets the mail must answer one that is looked at, in milliseconds. */
@@ -75,6 +75,8 @@ export class Client {
     this.updateReady = true;
   });
   #leading = false;
+  /** How often it was locked: what began to unlock it before that comes too late. */
+  #locks = 0;
   /** While this window is the one that gets the mail. */
   #work: MailWork | undefined;
   #answered = false;
@@ -140,7 +142,10 @@ export class Client {
     }
     // Another window may hand over the keys: nobody is asked for a passphrase then.
     if (await anotherLeads()) await pause(ANSWER_HELLO);
-    if (!core.keys) await this.#lockHere();
+    if (!core.keys) {
+      this.phase = 'locked';
+      await this.#roster.refresh();
+    }
     void this.#lead();
   }
 
@@ -190,7 +195,7 @@ export class Client {
 
   /** Registers a handle with the key of a phrase, and keeps both on this device. Throws `BadPhrase`, a `KezError`. */
   async create({ handle, ...credentials }: Credentials & { readonly handle: string }): Promise<void> {
-    await this.#settle(await makeAccount(this.#core, handle, credentials));
+    await this.#settle(makeAccount(this.#core, handle, credentials));
   }
 
   /**
@@ -201,7 +206,7 @@ export class Client {
     earlier = [],
     ...credentials
   }: Credentials & { readonly earlier?: readonly string[] }): Promise<void> {
-    await this.#settle(await findAccount(this.#core, credentials, earlier));
+    await this.#settle(findAccount(this.#core, credentials, earlier));
   }
 
   /**
@@ -209,21 +214,24 @@ export class Client {
    * `BadPhrase`, a `KezError`, and `not_successor` where the identity log doesn't prove the change.
    */
   async takeNewKey(credentials: Credentials): Promise<void> {
-    await this.#settle(await succeed(this.#core, credentials));
+    await this.#settle(succeed(this.#core, credentials));
   }
 
-  async #settle(settled: Settled): Promise<void> {
+  async #settle(settling: Promise<Settled>): Promise<void> {
     const { bus } = this.#core;
+    const locks = this.#locks;
+    const settled = await settling;
     await keepAccount(this.#core, settled);
     this.#showAccount(settled.account);
     bus.tellOthers({ type: 'account' });
-    await this.#unlock(settled.secrets);
+    await this.#unlock(settled.secrets, locks);
     void this.#lead();
   }
 
-  /** Throws `WrongPassphrase`. */
+  /** Throws `WrongPassphrase`. A lock that comes meanwhile counts. */
   async unlock(passphrase: string): Promise<void> {
-    await this.#unlock(await openKept(this.#core, passphrase));
+    const locks = this.#locks;
+    await this.#unlock(await openKept(this.#core, passphrase), locks);
   }
 
   /** The recovery phrase. Throws `WrongPassphrase`. */
@@ -298,7 +306,7 @@ export class Client {
 
   /** Deletes a conversation from this device. */
   async deleteConversation(primary: Primary): Promise<void> {
-    const id = await deleteConversation(this.#core.db, primary);
+    const id = await deleteConversation(this.#core.db, this.#core.needKeys().history, primary);
     if (id === undefined) return;
     if (this.current?.peer.id === id) this.closeChat();
     this.#core.changed({ conversation: id });
@@ -311,6 +319,7 @@ export class Client {
     await changeRow(this.#core.db, row.id, (row) => {
       row.blocked = blocked;
       if (blocked) row.unread = 0;
+      else delete row.hidden;
     });
     this.#core.changed({ conversation: row.id });
   }
@@ -320,25 +329,31 @@ export class Client {
     return search(this.#core, text, stop);
   }
 
-  async #unlock(secrets: Secrets): Promise<void> {
-    await this.#unlockHere(await keysOf(secrets));
-    this.#core.bus.tellOthers({ type: 'unlocked', secrets });
+  async #unlock(secrets: Secrets, locks: number): Promise<void> {
+    const open = await this.#unlockHere(await keysOf(secrets), locks);
+    if (open) this.#core.bus.tellOthers({ type: 'unlocked', secrets });
   }
 
-  async #unlockHere(keys: Keys): Promise<void> {
+  /** Says whether it is open, and wasn't locked since there were so many `locks`. */
+  async #unlockHere(keys: Keys, locks: number): Promise<boolean> {
+    if (locks !== this.#locks) {
+      wipe(keys);
+      return false;
+    }
     this.#core.keys = keys;
     this.#presence.used();
     await this.#roster.refresh();
+    if (locks !== this.#locks) return false;
     this.phase = 'open';
     this.#work?.unlocked();
+    return true;
   }
 
   async #lockHere(): Promise<void> {
-    const { secrets } = this.#core.keys ?? {};
+    const { keys } = this.#core;
+    this.#locks += 1;
     this.#core.keys = undefined;
-    // Not the history's key: what is being stored at this moment is still sealed by it.
-    secrets?.seed.fill(0);
-    secrets?.twelve?.fill(0);
+    if (keys) wipe(keys);
     this.closeChat();
     this.identity.lock();
     this.#found.clear();
@@ -396,9 +411,10 @@ export class Client {
 
   /** Another window was unlocked. */
   async #takeKeys(secrets: Secrets): Promise<void> {
+    const locks = this.#locks;
     const keys = await keysOf(secrets);
     const ours = keys.identity.primary === this.account?.primary;
-    if (ours && !this.#core.keys) await this.#unlockHere(keys);
+    if (ours && !this.#core.keys) await this.#unlockHere(keys, locks);
   }
 
   async #changeSettings(change: Partial<Settings>): Promise<void> {

@@ -97,8 +97,12 @@ export async function storeRow(db: Database, row: ConversationRow): Promise<void
   await tx.done;
 }
 
-/** Deletes a conversation with all that belongs to it. Returns its id. */
-export async function deleteConversation(db: Database, key: Primary): Promise<Primary | undefined> {
+/** Deletes a conversation with all that belongs to it; of one that is blocked an empty row stays, hidden. Returns its id. */
+export async function deleteConversation(
+  db: Database,
+  history: Uint8Array,
+  key: Primary,
+): Promise<Primary | undefined> {
   const tx = whole(db);
   const row = await conversationOf(tx, key);
   if (row) {
@@ -112,7 +116,13 @@ export async function deleteConversation(db: Database, key: Primary): Promise<Pr
       await cursor.delete();
       cursor = await cursor.continue();
     }
-    await tx.objectStore('conversations').delete(row.id);
+    const conversations = tx.objectStore('conversations');
+    if (row.blocked) {
+      const box = sealPreview(history, row.id, { text: '', draft: '' });
+      await conversations.put({ ...row, hidden: true, lastAt: 0, unread: 0, count: 0, next: 0, box });
+    } else {
+      await conversations.delete(row.id);
+    }
   }
   await tx.done;
   return row?.id;

@@ -57,6 +57,8 @@ export interface ConversationRow {
   server: string;
   verified: boolean;
   blocked: boolean;
+  /** Deleted while it was blocked: kept for that alone, and not listed. */
+  hidden?: true;
   keyChange?: { to: Primary; proven: boolean };
   lastAt: number;
   unread: number;
@@ -210,4 +212,14 @@ export async function clear(db: Database): Promise<void> {
   const tx = whole(db);
   for (const store of STORES) await tx.objectStore(store).clear();
   await tx.done;
+}
+
+/** Deletes everything but who the server is and how this device is set. */
+export async function clearMail(tx: Whole): Promise<void> {
+  const [, ...others] = STORES;
+  for (const store of others) await tx.objectStore(store).clear();
+  const state = tx.objectStore('state');
+  for (const name of await state.getAllKeys()) {
+    if (name !== 'server' && name !== 'settings') await state.delete(name);
+  }
 }

@@ -49,10 +49,10 @@ export class ForeignServer extends ClientError {
   }
 }
 
-/** The stable code of whatever was thrown; `internal` where it has none. */
+/** The stable code of whatever was thrown; `unexpected` where it has none. */
 export function codeOf(error: unknown): string {
   const { code } = storageError(error) as { code?: unknown };
-  return typeof code === 'string' ? code : 'internal';
+  return typeof code === 'string' ? code : 'unexpected';
 }
 
 /** What an error of the database means. */
@@ -61,4 +61,10 @@ export function storageError(error: unknown): Error {
   if (name === 'QuotaExceededError') return new ClientError('device_full', { cause: error });
   if (name === 'InvalidStateError') return new ClientError('storage_closed', { cause: error });
   return error instanceof Error ? error : new Error(String(error));
+}
+
+/** Whether the database couldn't store anything now, whatever it was: for want of room, closed, or broken off. */
+export function isStorageError(error: unknown): boolean {
+  const ofWhatIsStored = ['ConstraintError', 'DataError', 'DataCloneError'];
+  return error instanceof DOMException && !ofWhatIsStored.includes(error.name);
 }

@@ -1,8 +1,8 @@
 // Where a message that was opened belongs. All within one transaction.
 
-import type { Refusal } from '../lib/refusal.ts';
 import type { SealedMessage } from '../lib/sealing/index.ts';
 import { keyOf } from '../lib/sealing/seen.ts';
+import { millis } from '../lib/timestamp.ts';
 import type { Primary } from '../lib/wire.ts';
 import { newRow, rowOf } from './conversations.ts';
 import { type ArrivedRow, conversationOf, type Whole } from './database.ts';
@@ -41,9 +41,9 @@ export async function fileMessage(
     return place && { ...place, news: false, stranger: undefined };
   }
   if (judgement === 'again' || (judgement !== 'new' && again)) return undefined;
-  const known = await tx.objectStore('messages').index('id').get(id);
-  // One's own copy of what was sent from here.
-  if (mine && known && judgement === 'new') return undefined;
+  const known = await tx.objectStore('messages').index('id').getKey(id);
+  // One's own copy of what was sent from here, or what the memory forgot.
+  if (known && judgement === 'new') return undefined;
   const row = await rowOf(tx, history, peer, server);
   const stranger = row.count === 0 && row.handle === undefined ? peer : undefined;
   const refused = judgement !== 'new';
@@ -65,20 +65,20 @@ function contentOf(body: SealedMessage['body']): Content {
   return file ? { file } : { unknown: true };
 }
 
-/** Shows that something came which failed a check. */
+/** Shows that something came which failed a check, and which, by its code. */
 export async function fileRefusal(
   tx: Whole,
   keys: Keys,
   { message }: ArrivedRow,
-  refusal: Refusal,
+  code: string,
 ): Promise<Filed> {
   const row = (await conversationOf(tx, REFUSED)) ?? newRow(keys.history, REFUSED, '');
   const order = await appendMessage(tx, keys.history, row, {
     id: crypto.randomUUID(),
     mine: false,
-    at: Date.parse(message.created_at),
+    at: millis(message.created_at) ?? Date.now(),
     state: 'refused',
-    error: refusal.code,
+    error: code,
     content: { nothing: true },
   });
   return { conversation: REFUSED, order, news: true, stranger: undefined };

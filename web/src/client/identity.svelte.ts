@@ -91,11 +91,11 @@ export class IdentityLog {
   }
 
   async #append(op: Wanted): Promise<void> {
-    const { identity } = this.#core.needKeys();
     const { signEvent } = await import('../lib/chain/sign.ts');
     // Another device may have appended between.
     for (let left = 2; left >= 0; left--) {
       const chain = await this.#read();
+      const { identity } = this.#core.needKeys();
       const event = signEvent(chain, op, timestamp(new Date()), identity);
       try {
         await append(API, identity.primary, event);

@@ -40,7 +40,8 @@ export async function appendMessage(
   row.next += 1;
   row.count += 1;
   row.lastAt = message.at;
-  if (!message.mine && !row.blocked) row.unread += 1;
+  if (message.mine) delete row.hidden;
+  else if (!row.blocked) row.unread += 1;
   const { draft } = openPreview(history, row);
   const text = 'text' in content ? content.text : '';
   // A line of a list.

@@ -5,9 +5,10 @@ import { KezError } from '../lib/error.ts';
 import { Identity } from '../lib/identity.ts';
 import { KeyChanged } from '../lib/sealing/index.ts';
 import type { Message, Sent } from '../lib/wire.ts';
+import { moveTo } from './key-change.ts';
 import { CHUNK_BYTES } from './limits.ts';
 import { Outbox } from './outbox.ts';
-import { type Device, device } from './test-device.ts';
+import { type Device, device, mail } from './test-device.ts';
 import { writeFile, writeText } from './writing.ts';
 
 const bob = Identity.generate();
@@ -133,6 +134,35 @@ test('nothing goes to a key that changed', async () => {
   await writeText(alice.core, bob.primary, 'secret');
   await run(alice, outbox(alice, inboxes, new KeyChanged('bobby@chat.test', bob.primary, 'ed25519:00')));
   expect([await states(alice), inboxes.stored]).toEqual([['key_changed'], []]);
+});
+
+test('what the server refuses because the session ended goes with the next one', async () => {
+  const alice = await device();
+  const inboxes = new Inboxes();
+  inboxes.failures.push(KezError.of('session_ended', 'over'));
+  await writeText(alice.core, bob.primary, 'hi');
+  const box = outbox(alice, inboxes);
+  const running = run(alice, box);
+  await vi.waitFor(() => expect(inboxes.failures).toEqual([]), 20_000);
+  box.ring();
+  await running;
+  expect(await states(alice)).toEqual(['stored']);
+});
+
+test('a message whose conversation joins another on its way is sent from there', async () => {
+  const [alice, carol] = [await device(), Identity.generate()];
+  const inboxes = new Inboxes();
+  await alice.take(await mail(1, carol, alice.me, 'my next key is bob’s'));
+  for (const text of ['one', 'two']) await writeText(alice.core, bob.primary, text);
+  const deliver = inboxes.deliver.bind(inboxes);
+  inboxes.deliver = async (to, envelope) => {
+    if (inboxes.stored.length === 0) await moveTo(alice.core, carol.primary, bob.primary);
+    return deliver(to, envelope);
+  };
+  await run(alice, outbox(alice, inboxes));
+  expect(inboxes.stored.map(({ to }) => to)).toEqual(['bobby', 'me', 'bobby', 'me']);
+  const items = await alice.items(carol.primary);
+  expect(items.map(({ state }) => state)).toEqual(['received', 'stored', 'stored']);
 });
 
 test('locked, what is sealed goes on, and nothing else', async () => {

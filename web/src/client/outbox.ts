@@ -81,10 +81,13 @@ export class Outbox {
 
   /** Sends a part. What a person must decide waits for them; throws what is worth another try. */
   async #try(row: OutboxRow): Promise<void> {
+    const keys = this.#post.keys();
     try {
-      await this.#send(row);
+      await this.#send(row, keys);
     } catch (error) {
-      if (this.#closed || retryPause(error) !== undefined) throw error;
+      // A lock takes the key away in the middle.
+      const locked = this.#post.keys() !== keys;
+      if (this.#closed || locked || retryPause(error) !== undefined) throw error;
       if (error instanceof KeyChanged) await this.#post.keyChanged(row.conversation, error);
       await this.#fail(row, codeOf(error));
     }
@@ -107,20 +110,31 @@ export class Outbox {
   }
 
   /** Sends what is next to whoever hasn't got it. */
-  async #send(row: OutboxRow): Promise<void> {
-    const conversation = await this.#db.get('conversations', row.conversation);
-    if (!conversation) return this.#db.delete('outbox', row.n as number);
-    const keys = this.#post.keys();
+  async #send(row: OutboxRow, keys: Keys | undefined): Promise<void> {
+    const conversation = await this.#conversationOf(row);
+    if (!conversation) return;
     if (row.part > 0) return this.#sendChunks(row, conversation, keys);
     if (row.copy) {
-      const { copy } = await this.#sealed(row, conversation.primary, keys);
-      await this.#leaveCopy(copy);
+      const sealed = await this.#sealed(row, conversation.primary, keys);
+      if (!sealed) return;
+      await this.#leaveCopy(sealed.copy);
       return this.#advance(row, 1);
     }
     const { handle, primary } = await this.#post.addressOf(conversation);
-    const { envelope } = await this.#sealed(row, primary, keys);
-    await this.#post.deliver(handle, envelope);
+    const sealed = await this.#sealed(row, primary, keys);
+    if (!sealed) return;
+    await this.#post.deliver(handle, sealed.envelope);
     await this.#advance(row, handle === this.#post.handle ? 1 : 0);
+  }
+
+  /** Where a row belongs now. One that belongs nowhere is dropped. */
+  async #conversationOf({ n }: OutboxRow): Promise<ConversationRow | undefined> {
+    const tx = this.#db.transaction(['outbox', 'conversations'], 'readwrite');
+    const row = await tx.objectStore('outbox').get(n as number);
+    const conversation = row && (await tx.objectStore('conversations').get(row.conversation));
+    if (row && !conversation) await tx.objectStore('outbox').delete(n as number);
+    await tx.done;
+    return conversation;
   }
 
   /** Sends the next chunks of a file, all at once. Of what is sent again after an interruption readers keep the first. */
@@ -148,22 +162,21 @@ export class Outbox {
     }
   }
 
-  /** Both envelopes of what is next. Those of a text are stored before they are sent. */
-  async #sealed(
-    row: OutboxRow,
-    to: Primary,
-    keys: Keys | undefined,
-  ): Promise<{ envelope: Sealed; copy: Sealed }> {
+  /** Both envelopes of what is next, stored before they are sent; none of what was taken back. */
+  async #sealed(row: OutboxRow, to: Primary, keys: Keys | undefined): Promise<OutboxRow['sealed']> {
     if (row.sealed && row.sealed.to === to && (isFresh(row) || !keys)) return row.sealed;
     if (!keys) throw KezError.local('disconnected', 'locked');
     const message = await this.#message(row, to, keys);
-    row.sealed = { to, at: Date.now(), ...(await sealWithCopy(keys.identity, message)) };
-    await this.#db.put('outbox', row);
-    return row.sealed;
+    const sealed = { to, at: Date.now(), ...(await sealWithCopy(keys.identity, message)) };
+    const tx = this.#db.transaction('outbox', 'readwrite');
+    const present = await tx.store.get(row.n as number);
+    if (present) await tx.store.put({ ...present, sealed });
+    await tx.done;
+    return present && sealed;
   }
 
   async #message(row: OutboxRow, to: Primary, keys: Keys): Promise<SealedMessage> {
-    const stored = await this.#db.get('messages', [row.conversation, row.order]);
+    const stored = await this.#db.getFromIndex('messages', 'id', row.id);
     if (!stored) throw new TypeError('a message of the outbox is in no conversation');
     const content = openContent(keys.history, stored);
     const base = { primary: keys.identity.primary, to, sent_at: timestamp(new Date()) };
@@ -176,12 +189,15 @@ export class Outbox {
   }
 
   /** So many parts were sent, with their copies; with 0 the copy of this part is next. */
-  async #advance(row: OutboxRow, parts: number): Promise<void> {
+  async #advance({ n }: OutboxRow, parts: number): Promise<void> {
+    const tx = this.#db.transaction(['outbox', 'messages'], 'readwrite', { durability: 'strict' });
+    const row = await tx.objectStore('outbox').get(n as number);
+    // Taken back meanwhile.
+    if (!row) return;
     row.part += parts;
     row.copy = parts === 0;
     if (!row.copy) delete row.sealed;
     const delivered = row.copy ? row.part + 1 : row.part;
-    const tx = this.#db.transaction(['outbox', 'messages'], 'readwrite', { durability: 'strict' });
     const messages = tx.objectStore('messages');
     const message = await messages.get([row.conversation, row.order]);
     if (message) {
@@ -191,18 +207,20 @@ export class Outbox {
       await messages.put(message);
     }
     const over = !message || row.part === row.parts;
-    if (over) await tx.objectStore('outbox').delete(row.n as number);
+    if (over) await tx.objectStore('outbox').delete(n as number);
     else await tx.objectStore('outbox').put(row);
     await tx.done;
     this.#post.changed(row.conversation, row.order);
   }
 
-  async #fail(row: OutboxRow, code: string): Promise<void> {
+  async #fail({ n }: OutboxRow, code: string): Promise<void> {
     const tx = this.#db.transaction(['outbox', 'messages'], 'readwrite', { durability: 'strict' });
+    const row = await tx.objectStore('outbox').get(n as number);
+    if (!row) return;
     const message = await tx.objectStore('messages').get([row.conversation, row.order]);
     if (message) await tx.objectStore('messages').put({ ...message, state: 'failed', error: code });
     if (message) await tx.objectStore('outbox').put({ ...withoutSealed(row), failed: true });
-    else await tx.objectStore('outbox').delete(row.n as number);
+    else await tx.objectStore('outbox').delete(n as number);
     await tx.done;
     this.#post.changed(row.conversation, row.order);
   }
@@ -221,5 +239,7 @@ function retryPause(error: unknown): number | undefined {
   // What this device can't store now isn't the message's failure.
   if (['device_full', 'storage_closed'].includes(codeOf(error))) return LAST_PAUSE;
   if (!(error instanceof KezError) || error.code === 'inbox_full') return undefined;
+  // What isn't taken is the session: another one begins, and rings.
+  if (error.status === 401) return LAST_PAUSE;
   return error.retryAfter === undefined ? undefined : error.retryAfter * 1000;
 }

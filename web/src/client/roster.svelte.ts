@@ -78,7 +78,7 @@ export class Roster {
 
   async #show(): Promise<void> {
     const { keys } = this.#core;
-    const rows = [...this.#rows.values()].sort((a, b) => b.lastAt - a.lastAt);
+    const rows = [...this.#rows.values()].filter((row) => !row.hidden).sort((a, b) => b.lastAt - a.lastAt);
     const shown = new Map(this.conversations.map((view) => [view.id, view]));
     this.conversations = keys ? rows.map((row) => this.#view(keys, row, shown.get(row.id))) : [];
     this.#stale.clear();

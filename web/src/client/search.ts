@@ -18,6 +18,8 @@ export async function* search(core: Core, text: string, stop: AbortSignal): Asyn
     .split(/\s+/)
     .filter((word) => word !== '');
   if (wanted.length === 0) return;
+  const conversations = await core.db.getAll('conversations');
+  const hidden = new Set(conversations.filter((row) => row.hidden).map(({ id }) => id));
   let before: Place | undefined;
   while (!stop.aborted) {
     const rows = await newest(core, before);
@@ -26,6 +28,7 @@ export async function* search(core: Core, text: string, stop: AbortSignal): Asyn
     before = [last.at, last.conversation, last.order];
     for (const row of rows) {
       if (stop.aborted || !core.keys) return;
+      if (hidden.has(row.conversation)) continue;
       const content = openContent(core.keys.history, row);
       const said = 'text' in content ? content.text : 'file' in content ? content.file.name : '';
       const folded = fold(said);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Identity } from '../lib/identity.ts';
 import { openBox, sealBox } from './box.ts';
-import { closeVault, openVault } from './vault.ts';
+import { closeVault, keysOf, openVault, wipe } from './vault.ts';
 
 const { primary } = Identity.generate();
 const bytes = (n: number) => crypto.getRandomValues(new Uint8Array(n));
@@ -18,6 +18,19 @@ test('a vault opens with its passphrase alone, and has all that was in it', asyn
     await expect(openVault(vault, 'ed25519:00', 'café')).rejects.toMatchObject({ code: 'wrong_passphrase' });
   }
 }, 60_000);
+
+test('wiped keys sign and open nothing, and of the secrets the history’s key is left', async () => {
+  const secrets = { seed: bytes(32), historyKey: bytes(32), twelve: bytes(16), earlier: [bytes(32)] };
+  const { historyKey } = structuredClone(secrets);
+  const keys = await keysOf(secrets);
+  wipe(keys);
+  for (const key of [keys.identity, ...keys.earlier]) {
+    expect(() => key.sign(bytes(1))).toThrow();
+    expect(() => key.x25519Secret()).toThrow();
+  }
+  const none = new Uint8Array(32);
+  expect(secrets).toEqual({ seed: none, historyKey, twelve: none.subarray(16), earlier: [none] });
+});
 
 test('a box opens as what it was sealed as, and unchanged', () => {
   const key = bytes(32);

@@ -50,6 +50,12 @@ export async function keysOf(secrets: Secrets): Promise<Keys> {
   return { identity: Identity.fromSeed(secrets.seed), earlier, history: secrets.historyKey, secrets };
 }
 
+/** Takes the keys out of memory; not the history's, for what is being stored at this moment is still sealed by it. */
+export function wipe({ identity, earlier, secrets }: Keys): void {
+  for (const key of [identity, ...earlier]) key.wipe();
+  for (const bytes of [secrets.seed, secrets.twelve, ...secrets.earlier]) bytes?.fill(0);
+}
+
 /** Closes a vault. */
 export async function closeVault(secrets: Secrets, primary: Primary, passphrase: string): Promise<Vault> {
   const { PARAMETERS, stretch } = await import('./argon2.ts');

@@ -14,7 +14,6 @@ import type { Filed } from './filing.ts';
 import { introduce, introduceAll, moveTo, warnOfKey } from './key-change.ts';
 import { Outbox } from './outbox.ts';
 import { peersOf } from './peers.ts';
-import type { Keys } from './vault.ts';
 
 /** A session that was refused so soon after its beginning isn't followed by another. In milliseconds. */
 const TOO_SOON = 60_000;
@@ -99,10 +98,11 @@ export class MailWork {
   /** The session that is kept, or a new one. Waits for the keys if it must. */
   async #session(): Promise<Session> {
     while (!this.#closed) {
-      const { account, keys, db, domain } = this.#core;
+      const { account, db, domain } = this.#core;
       const kept = await fact(db, 'session');
       const good = kept?.primary === account?.primary && kept && lasts(kept.answer.session_expires_at);
       if (good) return this.#watched(Session.resume(API, domain, kept));
+      const { keys } = this.#core;
       if (keys) {
         const session = await Session.begin(API, domain, keys.identity);
         this.#began = performance.now();
@@ -145,11 +145,9 @@ export class MailWork {
   async #openMail(): Promise<void> {
     let stuck = false;
     while (!this.#closed) {
-      const { keys } = this.#core;
-      const stopped = () => this.#closed || this.#core.keys !== keys;
       let pause = Number.POSITIVE_INFINITY;
       try {
-        if (keys) await this.#openAll(keys, stopped);
+        await this.#openAll();
         if (stuck) this.#status(this.status);
         stuck = false;
       } catch (error) {
@@ -162,9 +160,12 @@ export class MailWork {
     }
   }
 
-  #openAll(keys: Keys, stopped: () => boolean): Promise<void> {
-    const { db, domain, ownCopies } = this.#core;
-    return openArrived(db, keys, domain, (batch) => this.#filed(batch), stopped, ownCopies);
+  /** Nothing else holds the keys: while it waits, a lock takes them out of memory. */
+  async #openAll(): Promise<void> {
+    const { db, domain, ownCopies, keys } = this.#core;
+    if (!keys) return;
+    const stopped = () => this.#closed || this.#core.keys !== keys;
+    await openArrived(db, keys, domain, (batch) => this.#filed(batch), stopped, ownCopies);
   }
 
   #filed(batch: readonly Filed[]): void {

@@ -40,6 +40,15 @@ test('a seed is 32 bytes, and shows nowhere', () => {
   expect(Identity.generate().primary).not.toBe(primary);
 });
 
+test('a wiped key signs nothing, and keeps its name', () => {
+  const identity = Identity.generate();
+  const { primary } = identity;
+  identity.wipe();
+  expect(() => identity.sign(utf8('x'))).toThrow('wiped');
+  expect(() => identity.x25519Secret()).toThrow('wiped');
+  expect(identity.primary).toBe(primary);
+});
+
 test('a primary has one spelling', () => {
   const { primary } = Identity.fromSeed(seed(() => 7));
   for (const bad of [

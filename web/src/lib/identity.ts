@@ -8,6 +8,7 @@ import type { Primary } from './wire.ts';
 /** An Ed25519 key pair. The seed is kept from whatever prints or copies objects. */
 export class Identity {
   readonly #seed: Uint8Array;
+  #wiped = false;
   /** The public half, 32 bytes. */
   readonly publicKey: Uint8Array;
 
@@ -39,12 +40,23 @@ export class Identity {
 
   /** The signature, 64 bytes. At once, since NATS asks for it in the middle of a login. */
   sign(message: Uint8Array): Uint8Array {
-    return ed25519.sign(message, this.#seed);
+    return ed25519.sign(message, this.#secret());
   }
 
   /** The X25519 secret of this key, for opening what is sealed to it. Whoever asks wipes it. */
   x25519Secret(): Uint8Array {
-    return ed25519.utils.toMontgomerySecret(this.#seed);
+    return ed25519.utils.toMontgomerySecret(this.#secret());
+  }
+
+  /** Takes the seed out of memory; whatever needs it then throws. */
+  wipe(): void {
+    this.#wiped = true;
+    this.#seed.fill(0);
+  }
+
+  #secret(): Uint8Array {
+    if (this.#wiped) throw new Error('the key was wiped');
+    return this.#seed;
   }
 }
 
