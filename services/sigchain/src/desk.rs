@@ -37,7 +37,7 @@ const MISSED: usize = 8;
 pub struct Desk {
     chains: Chains,
     handles: Handles,
-    /// Keys whose handle is being taken along.
+    /// Chains, by their first key, whose handle is being taken along.
     rebinding: Arc<Mutex<HashSet<Key>>>,
     life: Life,
 }
@@ -94,7 +94,8 @@ impl Desk {
                 continue;
             }
             if matches!(event.op, Op::Rotate { .. }) {
-                self.take_handle_along(&key, &event).await?;
+                let id = loaded.as_ref().map_or(key, |loaded| loaded.chain.id());
+                self.take_handle_along(&id, &event).await?;
             }
             return encode(&Appended { seq: event.seq, hash: event.link, duplicate });
         }
@@ -157,19 +158,19 @@ impl Desk {
 
     /// The rotation is on disk; now the handle has to follow. Where the registry is away, the caller is told so, and may send the event again; meanwhile this
     /// goes on trying for as long as the process lives. `key_in_use`: the new key took another handle in the meantime, and the old one stays where it is.
-    async fn take_handle_along(&self, key: &Key, rotation: &Event) -> Result<(), Problem> {
-        let outcome = self.rebind(key, rotation).await;
-        if outcome.as_ref().is_err_and(is_passing) && self.rebinding().insert(*key) {
-            let (desk, key, rotation) = (self.clone(), *key, rotation.clone());
+    async fn take_handle_along(&self, id: &Key, rotation: &Event) -> Result<(), Problem> {
+        let outcome = self.rebind(id, rotation).await;
+        if outcome.as_ref().is_err_and(is_passing) && self.rebinding().insert(*id) {
+            let (desk, id, rotation) = (self.clone(), *id, rotation.clone());
             task::spawn("rebind", async move {
                 let mut pause = Handles::PAUSE;
                 while !desk.life.shutdown.is_cancelled()
-                    && desk.rebind(&key, &rotation).await.as_ref().is_err_and(is_passing)
+                    && desk.rebind(&id, &rotation).await.as_ref().is_err_and(is_passing)
                 {
                     sleep(pause).await;
                     pause = (pause * 2).min(Handles::LONGEST_PAUSE);
                 }
-                desk.rebinding().remove(&key);
+                desk.rebinding().remove(&id);
             });
         }
         outcome
@@ -180,8 +181,8 @@ impl Desk {
     }
 
     /// Tells the registry of this rotation, and of those before and behind it that it may not know of yet, in order.
-    async fn rebind(&self, key: &Key, rotation: &Event) -> Result<(), Problem> {
-        let loaded = self.chains.load(key).await?.ok_or(Code::UnknownChain)?;
+    async fn rebind(&self, id: &Key, rotation: &Event) -> Result<(), Problem> {
+        let loaded = self.chains.load(id).await?.ok_or(Code::UnknownChain)?;
         let periods = loaded.chain.keys();
         let Some(signer) = periods.iter().position(|period| period.key == rotation.primary) else {
             return Err(Code::Internal.into());
