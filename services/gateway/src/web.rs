@@ -1,6 +1,6 @@
 //! The web client's files at `/`: those within this binary, or an operator's own folder. With them goes the policy of what a page may do.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, path::Path};
 
 use axum::{
     extract::{Request, State},
@@ -31,7 +31,7 @@ const HASHED: &str = "/assets/";
 /// The service behind every path that no route has. A client routes by itself: an unknown path is its index.
 pub fn service(config: &Config) -> MethodRouter<(), Infallible> {
     let files = match &config.web_dir {
-        Some(dir) => get_service(ServeDir::new(dir).fallback(ServeFile::new(dir.join(INDEX)))),
+        Some(dir) => get_service(ServeDir::new(dir).fallback(index_of(dir))),
         None => get(embedded),
     };
     let only_read = || ([(header::ALLOW, "GET,HEAD")], Refusal::from(Code::MethodNotAllowed)).into_response();
@@ -39,6 +39,23 @@ pub fn service(config: &Config) -> MethodRouter<(), Infallible> {
         .fallback(async move || only_read())
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(policy(config), with_headers))
+}
+
+/// A folder's index in place of what isn't there.
+fn index_of(dir: &Path) -> MethodRouter {
+    let index = ServeFile::new(dir.join(INDEX));
+    get(async move |request: Request| {
+        if request.uri().path().starts_with(HASHED) {
+            return Refusal::from(Code::NotFound).into_response();
+        }
+        match index.clone().try_call(request).await {
+            Ok(page) => page.into_response(),
+            Err(error) => {
+                tracing::error!(%error, "the page of --web-dir can't be read");
+                Refusal::from(Code::Internal).into_response()
+            }
+        }
+    })
 }
 
 async fn embedded(uri: Uri, headers: HeaderMap) -> Response {
