@@ -32,7 +32,10 @@ async function arrive(url = server.url) {
   page.setDefaultTimeout(30_000);
   page.on('pageerror', (error) => complaints.push(error.stack));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !/Failed to load resource/.test(message.text()))
+    if (
+      message.type() === 'error' &&
+      !/Failed to load resource|ERR_INTERNET_DISCONNECTED/.test(message.text())
+    )
       complaints.push(message.text());
   });
   await page.goto(url);

@@ -28,20 +28,23 @@ const INDEX: &str = "index.html";
 /// Files whose names change with their contents.
 const HASHED: &str = "/assets/";
 
-/// The service behind every path that no route has. A client routes by itself: an unknown path is its index.
+/// The service behind every path that no route has. A client in a folder routes by itself: an unknown path is its index. Ours has one address.
 pub fn service(config: &Config) -> MethodRouter<(), Infallible> {
     let files = match &config.web_dir {
-        Some(dir) => get_service(ServeDir::new(dir).fallback(index_of(dir))),
-        None => get(embedded),
+        Some(dir) => get_service(ServeDir::new(dir).fallback(index_of(dir))).fallback(async || only_read()),
+        None => get(embedded).fallback(async |uri: Uri| match file(uri.path()) {
+            Some(_) => only_read(),
+            None => Refusal::from(Code::NotFound).into_response(),
+        }),
     };
-    let only_read = || ([(header::ALLOW, "GET,HEAD")], Refusal::from(Code::MethodNotAllowed)).into_response();
-    files
-        .fallback(async move || only_read())
-        .layer(CompressionLayer::new())
-        .layer(from_fn_with_state(policy(config), with_headers))
+    files.layer(CompressionLayer::new()).layer(from_fn_with_state(policy(config), with_headers))
 }
 
-/// A folder's index in place of what isn't there.
+fn only_read() -> Response {
+    ([(header::ALLOW, "GET,HEAD")], Refusal::from(Code::MethodNotAllowed)).into_response()
+}
+
+/// A folder's index in place of what isn't there, but not in place of a script.
 fn index_of(dir: &Path) -> MethodRouter {
     let index = ServeFile::new(dir.join(INDEX));
     get(async move |request: Request| {
@@ -58,13 +61,14 @@ fn index_of(dir: &Path) -> MethodRouter {
     })
 }
 
+fn file(path: &str) -> Option<EmbeddedFile> {
+    Client::get(if path == "/" { INDEX } else { path.trim_start_matches('/') })
+}
+
 async fn embedded(uri: Uri, headers: HeaderMap) -> Response {
-    let path = uri.path();
-    // The old page of a new server asks for what isn't there any more; a page instead of a script would only confuse it.
-    let index = || Client::get(INDEX).filter(|_| !path.starts_with(HASHED));
-    match Client::get(path.trim_start_matches('/')).or_else(index) {
+    match file(uri.path()) {
         Some(file) => answer(file, &headers),
-        None if path == "/" => {
+        None if uri.path() == "/" => {
             (StatusCode::NOT_FOUND, "This build has no web client; the API is at /v1/server.\n")
                 .into_response()
         }

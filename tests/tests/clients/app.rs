@@ -5,7 +5,7 @@ use std::{path::Path, process::Stdio};
 use kez_tests::{nats::nats_server, process::binary};
 use tokio::process::Command;
 
-use crate::script::{available, node, program, root};
+use crate::script::{BROWSER, available, node, program, root};
 
 /// `node` with these arguments in `tests/browser`, and what it says; `None` where something that it needs isn't there.
 async fn browser(arguments: &[&str], results: &Path) -> Option<String> {
@@ -22,6 +22,7 @@ async fn browser(arguments: &[&str], results: &Path) -> Option<String> {
     ]) {
         return None;
     }
+    let _alone = BROWSER.lock().await;
     let run = Command::new(node?)
         .args(arguments)
         .current_dir(root().join("tests/browser"))

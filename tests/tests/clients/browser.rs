@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use kez_tests::{ChatServer, Process, SERVER, tls::Authority};
 
-use crate::script::{Script, available, node, program, root};
+use crate::script::{BROWSER, Script, available, node, program, root};
 
 /// The library, built from what is there now, and the test's page around it.
 fn build(page: &Path) {
@@ -40,6 +40,7 @@ async fn is_a_client(tls: bool) {
     ]) {
         return;
     }
+    let _alone = BROWSER.lock().await;
     let dir = tempfile::tempdir().unwrap();
     let (db, page) = (dir.path().join("db"), dir.path().join("page"));
     build(&page);

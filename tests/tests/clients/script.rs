@@ -10,6 +10,7 @@ use kez_tests::within;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command as Program},
+    sync::Mutex,
 };
 
 /// The repository.
@@ -32,6 +33,9 @@ pub fn node() -> Option<PathBuf> {
     let mut numbers = version.trim().trim_start_matches('v').split('.').map(|n| n.parse::<u32>().ok());
     (numbers.next()?? >= 20).then_some(node)
 }
+
+/// Held by whoever drives a browser: several at once on a small machine would wait for each other until somebody gives up.
+pub static BROWSER: Mutex<()> = Mutex::const_new(());
 
 /// Whether all of this is here, each named with how to get it. In CI it must be.
 pub fn available(needed: &[(&str, bool)]) -> bool {

@@ -14,12 +14,13 @@ use super::{arguments, refused};
 
 const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
 /// Limits whose flags aren't called so.
-const OTHER_LIMITS: [&str; 6] = [
+const OTHER_LIMITS: [&str; 7] = [
     "--nats-connections",
     "--envelope-bytes",
     "--inbox-messages",
     "--mail-days",
     "--store-bytes",
+    "--sigchain-bytes",
     "--duplicate-window",
 ];
 
@@ -44,7 +45,7 @@ fn flags(service: &str) -> BTreeMap<String, Option<String>> {
 
 #[test]
 fn every_limit_is_in_the_documents_with_its_default() {
-    let services = ["kez-registry", "kez-fanout", "kez-gateway", "kez-auth-callout"];
+    let services = ["kez-registry", "kez-fanout", "kez-sigchain", "kez-gateway", "kez-auth-callout"];
     let mut all: BTreeMap<_, _> = services.iter().flat_map(|service| flags(service)).collect();
     all.retain(|flag, _| flag.starts_with("--limit-") || OTHER_LIMITS.contains(&flag.as_str()));
     assert!(

@@ -88,8 +88,8 @@ async fn where_nothing_is_every_method_finds_nothing() {
         "/healthz",
         "/readyz",
         "/metrics",
-        "/index.html",
         "/some/path",
+        "/assets/gone.js",
     ];
     for path in nothing {
         for name in METHODS {
