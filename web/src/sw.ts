@@ -35,6 +35,7 @@ declare const __PRECACHE__: Precache;
 const { version, files } = __PRECACHE__;
 const PREFIX = 'kez-app-';
 const CACHE = PREFIX + version;
+const PAGE = '/index.html';
 const kept = new Set(files);
 const worker = globalThis as unknown as WorkerScope;
 
@@ -54,8 +55,10 @@ worker.addEventListener('message', (event) => {
 worker.addEventListener('fetch', (event) => {
   const url = new URL(event.request.url);
   if (event.request.method !== 'GET' || url.origin !== worker.location.origin) return;
-  const name = url.pathname === '/' ? '/index.html' : url.pathname;
-  if (kept.has(name)) event.respondWith(serve(name, event.request));
+  const name = url.pathname === '/' ? PAGE : url.pathname;
+  if (!kept.has(name)) return;
+  event.respondWith(serve(name, event.request));
+  if (name === PAGE) event.waitUntil(renew());
 });
 
 worker.addEventListener('notificationclick', (event) => {
@@ -79,11 +82,24 @@ async function keep(): Promise<void> {
   const cache = await caches.open(CACHE);
   await Promise.all(
     files.map(async (name) => {
-      const response = await fetch(name === '/index.html' ? '/' : name, { cache: 'no-cache' });
+      const response = await fetch(name === PAGE ? '/' : name, { cache: 'no-cache' });
       if (!response.ok) throw new Error(`${name}: ${response.status}`);
       await cache.put(name, response);
     }),
   );
+}
+
+/**
+ * The policy that comes with the page may change without the build, as where NATS is reached elsewhere: it is taken over for the next time. A page of
+ * another build comes with its own worker.
+ */
+async function renew(): Promise<void> {
+  const cache = await caches.open(CACHE);
+  const now = await fetch('/', { cache: 'no-cache' }).catch(() => undefined);
+  const before = await cache.match(PAGE);
+  if (!before || !now?.ok) return;
+  const renewed = now.clone();
+  if ((await before.text()) === (await now.text())) await cache.put(PAGE, renewed);
 }
 
 async function forgetOthers(): Promise<void> {

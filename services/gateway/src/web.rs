@@ -1,6 +1,6 @@
 //! The web client's files at `/`: those within this binary, or an operator's own folder. With them goes the policy of what a page may do.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, path::Path};
 
 use axum::{
     extract::{Request, State},
@@ -31,10 +31,7 @@ const HASHED: &str = "/assets/";
 /// The service behind every path that no route has. A client in a folder routes by itself: an unknown path is its index. Ours has one address.
 pub fn service(config: &Config) -> MethodRouter<(), Infallible> {
     let files = match &config.web_dir {
-        Some(dir) => {
-            let files = ServeDir::new(dir).fallback(ServeFile::new(dir.join(INDEX)));
-            get_service(files).fallback(async || only_read())
-        }
+        Some(dir) => get_service(ServeDir::new(dir).fallback(index_of(dir))).fallback(async || only_read()),
         None => get(embedded).fallback(async |uri: Uri| match file(uri.path()) {
             Some(_) => only_read(),
             None => Refusal::from(Code::NotFound).into_response(),
@@ -45,6 +42,23 @@ pub fn service(config: &Config) -> MethodRouter<(), Infallible> {
 
 fn only_read() -> Response {
     ([(header::ALLOW, "GET,HEAD")], Refusal::from(Code::MethodNotAllowed)).into_response()
+}
+
+/// A folder's index in place of what isn't there, but not in place of a script.
+fn index_of(dir: &Path) -> MethodRouter {
+    let index = ServeFile::new(dir.join(INDEX));
+    get(async move |request: Request| {
+        if request.uri().path().starts_with(HASHED) {
+            return Refusal::from(Code::NotFound).into_response();
+        }
+        match index.clone().try_call(request).await {
+            Ok(page) => page.into_response(),
+            Err(error) => {
+                tracing::error!(%error, "the page of --web-dir can't be read");
+                Refusal::from(Code::Internal).into_response()
+            }
+        }
+    })
 }
 
 fn file(path: &str) -> Option<EmbeddedFile> {

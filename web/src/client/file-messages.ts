@@ -21,6 +21,8 @@ export interface Chunk {
 
 const HEX32 = /^[0-9a-f]{32}$/;
 const HEX64 = /^[0-9a-f]{64}$/;
+/** What isn't seen in a name, and could make it look as if it ended otherwise. */
+const UNSEEN = /[\p{Cc}\p{Bidi_C}]/gu;
 
 /** The manifest in a message's body; undefined if there is none, or a wrong one. */
 export function readManifest(body: Body): Manifest | undefined {
@@ -32,7 +34,7 @@ export function readManifest(body: Body): Manifest | undefined {
   if (!texts || !sized || !Array.isArray(chunks)) return undefined;
   const hashes = chunks.every((hash) => typeof hash === 'string' && HEX64.test(hash));
   if (!hashes || chunks.length !== Math.ceil((size as number) / CHUNK_BYTES)) return undefined;
-  return { name, type, size: size as number, chunks };
+  return { name: name.replace(UNSEEN, '') || 'file', type, size: size as number, chunks };
 }
 
 function isText(value: unknown): value is string {

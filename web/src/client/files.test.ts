@@ -88,6 +88,8 @@ test('a manifest has one form', () => {
     ).toBeUndefined();
   }
   expect(readManifest({ text: 'x' })).toBeUndefined();
+  const disguised = manifestBody({ ...manifest, name: 'photo\u202egnp.exe' });
+  expect(readManifest(disguised)?.name).toBe('photognp.exe');
   expect(readChunk({ other: { chunk: { file: '00'.repeat(16), n: -0.5, data: 'AA' } } })).toBeUndefined();
   expect(readChunk({ other: { chunk: { file: '00'.repeat(16), n: 0, data: 'A=' } } })).toBeUndefined();
 });

@@ -18,7 +18,7 @@ export interface Manifest {
 }
 
 /** Types that a browser shows without running anything that is in them. */
-const SHOWN = /^(image\/(png|jpeg|gif|webp|avif)|(audio|video)\/[a-z0-9.+-]+)$/;
+const SHOWN = /^image\/(png|jpeg|gif|webp|avif)$/;
 
 /** A chunk as it rests. */
 export function chunkRow(history: Uint8Array, id: string, n: number, data: Uint8Array) {

@@ -15,6 +15,10 @@ export class Update {
   /** Registers the worker that the build made. Without one the page works all the same, but not without a network. */
   async watch(): Promise<void> {
     if (!import.meta.env.PROD || !navigator.serviceWorker) return;
+    // The files of an older page are gone once a newer worker has taken over, whichever window let it.
+    if (navigator.serviceWorker.controller) {
+      navigator.serviceWorker.addEventListener('controllerchange', () => globalThis.location.reload());
+    }
     try {
       const registration = await navigator.serviceWorker.register('/sw.js');
       const look = () => this.#look(registration);
@@ -30,7 +34,6 @@ export class Update {
 
   /** Lets the newer version take over; every window is loaded again by it. */
   take(): void {
-    navigator.serviceWorker.addEventListener('controllerchange', () => globalThis.location.reload());
     this.#waiting?.postMessage('activate');
   }
 

@@ -79,7 +79,7 @@ export const phrase = {
   length: 'Length',
   written: 'I’ve written them down',
   checkTitle: 'Let’s check two of them',
-  checkLead: 'Look at your paper. This page won’t show the words again.',
+  checkLead: 'Look at your paper: on another device these words are all that brings you back.',
   word: (n: number) => `Word ${n}`,
   wrongWord: (n: number) => `That isn’t word ${n}. Look at your paper once more.`,
   showAgain: 'Show the words once more',

@@ -50,6 +50,8 @@ async fn a_web_client_has_every_address_but_those_of_the_api() {
     ] {
         refused(get(format!("{url}{path}")).await, Code::NotFound).await;
     }
+    // A page in place of a script would only confuse who asks for one.
+    refused(get(format!("{url}/assets/gone.js")).await, Code::NotFound).await;
     read_only(&format!("{url}/some/path")).await;
     assert_eq!(get(format!("{url}/v1/healthz")).await.status(), 200);
 
