@@ -1,6 +1,9 @@
 //! Takes nats-server's requests and answers them: many at once, none waits for another.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_nats::{Message, Subscriber};
 use futures_util::StreamExt;
@@ -20,6 +23,10 @@ use crate::{
 
 /// Logins that are decided at once; more wait, as long as nats-server does.
 const CONCURRENCY: usize = 1024;
+
+/// How often what was lost is looked for, as long as somebody may wait for it: word that an instance is gone comes on another connection than the copies of
+/// what it was given, and may be there before them.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Decides, answers, and tells of it.
 pub struct Desk {
@@ -46,6 +53,9 @@ impl Desk {
         let places = Arc::new(Semaphore::new(CONCURRENCY));
         let mut hands = Hands::default();
         let mut leaving = false;
+        let mut lost_until = Instant::now();
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let begin = |message, came: Instant, taken_over| {
             let (desk, nats, places) = (self.clone(), nats.clone(), places.clone());
             let login = async move {
@@ -67,9 +77,12 @@ impl Desk {
                     }
                 }
                 Some(copy) = copies.next() => hands.copied(copy, Instant::now()),
-                () = lost.notified() => for (came, message) in hands.take(Instant::now()) {
-                    begin(message, came, true);
-                },
+                () = lost.notified() => lost_until = Instant::now() + WAITED_FOR,
+                _ = look.tick(), if Instant::now() < lost_until => {
+                    for (came, message) in hands.take(Instant::now()) {
+                        begin(message, came, true);
+                    }
+                }
                 () = stop.cancelled(), if !leaving => {
                     leaving = true;
                     if requests.drain().await.is_err() {

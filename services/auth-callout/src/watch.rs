@@ -85,7 +85,8 @@ impl Watch {
                         }
                     }
                     Some(message) = ends.next() => {
-                        if system::ended(&message).is_some_and(|place| peers.has(&place)) {
+                        if let Some(place) = system::ended(&message).filter(|place| peers.has(place)) {
+                            tracing::info!(%place, "a connection of another auth callout ended: its logins are taken over");
                             self.lost.notify_one();
                         }
                     }

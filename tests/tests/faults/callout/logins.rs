@@ -36,7 +36,9 @@ pub async fn enter_with(options: ConnectOptions, handle: &Handle, url: &str) -> 
             Err(e) => Err(e.to_string()),
         }
     };
-    within("a login is let in or refused", login).await
+    let begun = std::time::Instant::now();
+    let outcome = within("a login is let in or refused", login).await;
+    outcome.map_err(|why| format!("{why} after {:?}", begun.elapsed()))
 }
 
 /// Asks for something that needs no other service, and has its answer.
