@@ -10,11 +10,11 @@ use super::{logins::enter_all, storm::people};
 
 const PEOPLE: usize = 200;
 /// nats-server gives each of them 2 s: not so many that a busy machine takes longer.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 16;
 /// Who logs in before one dies.
 const BEFORE: usize = 50;
 /// It is given logins and doesn't answer them any more, before it dies: what is in its hands then isn't a matter of luck.
-const LAST: Duration = Duration::from_millis(200);
+const LAST: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_refused_because_one_of_two_dies_under_200_logins() {

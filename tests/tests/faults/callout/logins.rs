@@ -1,8 +1,11 @@
 //! Many people who log in to NATS, each once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 
 use async_nats::{Client, ConnectOptions, Event, RequestErrorKind};
@@ -36,7 +39,7 @@ pub async fn enter_with(options: ConnectOptions, handle: &Handle, url: &str) -> 
             Err(e) => Err(e.to_string()),
         }
     };
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let outcome = within("a login is let in or refused", login).await;
     outcome.map_err(|why| format!("{why} after {:?}", begun.elapsed()))
 }
