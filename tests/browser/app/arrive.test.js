@@ -1,4 +1,15 @@
-import { conversation, expect, live, messages, PASSPHRASE, send, test, unlock, write } from './test.js';
+import {
+  begin,
+  conversation,
+  expect,
+  live,
+  messages,
+  PASSPHRASE,
+  send,
+  test,
+  unlock,
+  write,
+} from './test.js';
 
 test('a new person: a handle, a phrase that is asked for, and a page that unlocks again', async ({
   join,
@@ -8,7 +19,7 @@ test('a new person: a handle, a phrase that is asked for, and a page that unlock
   expect(words).toHaveLength(12);
 
   await page.reload();
-  await page.getByLabel('Passphrase', { exact: true }).fill('not the passphrase');
+  await page.getByRole('textbox', { name: 'Passphrase' }).fill('not the passphrase');
   await page.getByRole('button', { name: 'Unlock' }).click();
   await expect(page.getByRole('alert')).toBeVisible();
   await unlock(page);
@@ -27,13 +38,34 @@ test('the words of a phrase are checked', async ({ arrive }) => {
   const page = await arrive();
   await page.getByRole('button', { name: 'Create account' }).click();
   await page.getByRole('textbox', { name: 'Handle' }).fill('alice');
-  await page.getByLabel('Passphrase', { exact: true }).fill(PASSPHRASE);
+  await page.getByRole('textbox', { name: 'Passphrase' }).fill(PASSPHRASE);
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByRole('button', { name: 'I’ve written them down' }).click();
   for (const box of await page.getByRole('textbox', { name: /^Word \d+$/ }).all()) await box.fill('zebra');
   await page.getByRole('button', { name: 'Create account' }).click();
   await expect(page.getByRole('alert').first()).toBeVisible();
   await expect(page.getByRole('status', { name: 'Connection' })).toHaveCount(0);
+});
+
+/** Brings an account back, until its mail streams. */
+async function restore(page, words) {
+  await page.getByRole('button', { name: 'Restore account' }).click();
+  await page.getByRole('textbox', { name: 'Recovery phrase' }).fill(words.join(' '));
+  await page.getByRole('textbox', { name: 'Passphrase' }).fill(PASSPHRASE);
+  await page.getByRole('button', { name: 'Restore account' }).click();
+  await live(page);
+}
+
+test('twenty-four words bring an account back, and other words don’t', async ({ arrive }) => {
+  const words = await begin(await arrive(), 'alice', undefined, 24);
+  const second = await arrive();
+  await second.getByRole('button', { name: 'Restore account' }).click();
+  await second.getByRole('textbox', { name: 'Recovery phrase' }).fill([...words].reverse().join(' '));
+  await second.getByRole('textbox', { name: 'Passphrase' }).fill(PASSPHRASE);
+  await second.getByRole('button', { name: 'Restore account' }).click();
+  await expect(second.getByRole('alert').first()).toBeVisible();
+  await second.reload();
+  await restore(second, words);
 });
 
 test('a second device has the account from its phrase, and what was written before', async ({
@@ -48,11 +80,7 @@ test('a second device has the account from its phrase, and what was written befo
   await expect(conversation(alice.page, 'bobby')).toBeVisible();
 
   const second = await arrive();
-  await second.getByRole('button', { name: 'Restore account' }).click();
-  await second.getByRole('textbox', { name: 'Recovery phrase' }).fill(alice.words.join(' '));
-  await second.getByLabel('Passphrase', { exact: true }).fill(PASSPHRASE);
-  await second.getByRole('button', { name: 'Restore account' }).click();
-  await live(second);
+  await restore(second, alice.words);
   await conversation(second, 'bobby').click();
   await expect(messages(second).filter({ hasText: 'before the second device' })).toBeVisible();
 

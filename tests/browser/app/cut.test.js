@@ -20,7 +20,7 @@ async function writeAll(url, from, to, texts) {
 /** A window that was opened or loaded again has the keys from another one, or asks for the passphrase. */
 async function opened(page) {
   const [asked, list] = [
-    page.getByLabel('Passphrase', { exact: true }),
+    page.getByRole('textbox', { name: 'Passphrase' }),
     page.getByRole('list', { name: 'Conversations' }),
   ];
   await expect(async () => {

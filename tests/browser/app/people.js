@@ -3,18 +3,27 @@ import { expect } from '@playwright/test';
 
 export const PASSPHRASE = 'correct horse battery staple';
 
-/** Creates an account, and gives the words of its phrase. `look` is called with the name of each step. */
-export async function create(page, handle, look = async () => {}) {
+/** Creates an account, and gives the words of its phrase. `look` is called with the name of each step. It is done when mail streams. */
+export async function create(page, handle, look) {
+  const words = await begin(page, handle, look);
+  await live(page);
+  return words;
+}
+
+/** The same, whether or not mail streams then. */
+export async function begin(page, handle, look = async () => {}, length = 12) {
   await page.getByRole('button', { name: 'Create account' }).click();
   await page.getByRole('textbox', { name: 'Handle' }).waitFor();
   await look('02-create');
   await page.getByRole('textbox', { name: 'Handle' }).fill(handle);
-  await page.getByLabel('Passphrase', { exact: true }).fill(PASSPHRASE);
+  await page.getByRole('textbox', { name: 'Passphrase' }).fill(PASSPHRASE);
   await page.getByText('is free').waitFor();
   await look('03-create-filled');
   await page.getByRole('button', { name: 'Continue' }).click();
   const list = page.getByRole('list', { name: 'Your words' });
   await list.waitFor();
+  if (length !== 12) await page.getByRole('radio', { name: `${length} words` }).check();
+  await expect(list.getByRole('listitem')).toHaveCount(length);
   await look('04-phrase');
   const items = await list.getByRole('listitem').allInnerTexts();
   const words = items.map((item) => item.replace(/[^a-z]/g, ''));
@@ -25,12 +34,11 @@ export async function create(page, handle, look = async () => {}) {
   }
   await look('05-check');
   await page.getByRole('button', { name: 'Create account' }).click();
-  await live(page);
   return words;
 }
 
 export async function unlock(page) {
-  await page.getByLabel('Passphrase', { exact: true }).fill(PASSPHRASE);
+  await page.getByRole('textbox', { name: 'Passphrase' }).fill(PASSPHRASE);
   await page.getByRole('button', { name: 'Unlock' }).click();
 }
 

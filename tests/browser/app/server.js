@@ -21,8 +21,14 @@ export class Server {
   #dir = mkdtempSync(join(tmpdir(), 'kez-app-'));
   #addresses = ['bind', 'nats-bind', 'nats-ws-bind'].map((flag) => [flag, '127.0.0.1:0']);
   #child;
+  #more;
   /** Where its page is. */
   url;
+
+  /** With these flags, too. */
+  constructor(more = {}) {
+    this.#more = more;
+  }
 
   async start() {
     const ready = join(this.#dir, 'ready');
@@ -41,6 +47,7 @@ export class Server {
       'limit-sender': '0',
       'limit-client-requests': '0',
       ...Object.fromEntries(this.#addresses),
+      ...this.#more,
     });
     const log = openSync(join(this.#dir, 'log'), 'a');
     this.#child = spawn(

@@ -26,11 +26,12 @@ export const test = base.extend({
       context.on('console', (message) => {
         if (/Content.Security.Policy/.test(message.text())) complaints.push(message.text());
       });
-      context.on('request', (request) => {
-        const { hostname, protocol } = new URL(request.url());
-        if (hostname !== '127.0.0.1' && !['blob:', 'data:'].includes(protocol))
-          complaints.push(request.url());
-      });
+      const asked = (url) => {
+        const { hostname, protocol } = new URL(url);
+        if (hostname !== '127.0.0.1' && !['blob:', 'data:'].includes(protocol)) complaints.push(url);
+      };
+      context.on('request', (request) => asked(request.url()));
+      context.on('page', (page) => page.on('websocket', (socket) => asked(socket.url())));
       const page = await context.newPage();
       await page.goto('/');
       return page;

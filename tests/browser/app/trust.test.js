@@ -18,6 +18,12 @@ test('a key that the server replaced is refused, and nothing is sent to it', asy
     const record = await (await route.fetch()).json();
     await route.fulfill({ json: { ...record, primary: kez.Identity.generate().primary } });
   });
+  // What was written before anybody could know of it, too.
+  await alice.page.context().setOffline(true);
+  await send(alice.page, 'written before the change');
+  await expect(said(alice.page, 'written before the change')).toHaveCount(1);
+  await alice.page.context().setOffline(false);
+  await expect(alice.page.getByText('bobby has a new key')).toBeVisible({ timeout: 60_000 });
   await alice.page.reload();
   await unlock(alice.page);
   await conversation(alice.page, 'bobby').click();
