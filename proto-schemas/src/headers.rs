@@ -19,6 +19,8 @@ pub const NATS_NUM_PENDING: &str = "Nats-Num-Pending";
 pub const NATS_EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
 /// JetStream appends only if this is the sequence of the subject's last message, or 0 if there is to be none.
 pub const NATS_EXPECTED_LAST_SUBJECT_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
+/// How many more a counter has from now on (ADR-49); the answer tells how many it has.
+pub const NATS_INCR: &str = "Nats-Incr";
 /// Names an atomic batch (ADR-50).
 pub const NATS_BATCH_ID: &str = "Nats-Batch-Id";
 /// A message's place in its batch, from 1.

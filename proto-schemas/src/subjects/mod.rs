@@ -3,9 +3,11 @@
 
 use crate::{Code, Handle, Primary, Problem, identity::Key, partition};
 
+mod counts;
 mod roles;
 mod table;
 
+pub use counts::{COUNTS, Span};
 pub use roles::Role;
 pub use table::{SubjectDoc, TABLE};
 

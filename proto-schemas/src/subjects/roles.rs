@@ -96,8 +96,15 @@ impl Role {
                     REGISTRY_CHANGED,
                     "$SRV.>",
                 ]));
-                publish.extend(owned(&[REGISTRY_LOOKUP, REGISTRY_BY_PRIMARY, AUTH_JWKS, STORE_WILDCARD]));
+                publish.extend(owned(&[
+                    REGISTRY_LOOKUP,
+                    REGISTRY_BY_PRIMARY,
+                    AUTH_JWKS,
+                    STORE_WILDCARD,
+                    COUNTS,
+                ]));
                 publish.push(format!("$JS.API.STREAM.INFO.{REGISTRY_STREAM}"));
+                publish.extend(Span::ALL.map(|span| format!("$JS.API.STREAM.CREATE.{}", span.stream())));
                 for p in 0..partitions {
                     let stream = inbox_stream(p);
                     publish.push(direct_get(&stream));
@@ -137,6 +144,7 @@ impl Role {
                     AUTH_RENEW,
                     AUTH_JWKS,
                     AUTH_DESCRIBE,
+                    COUNTS,
                 ]));
             }
             Role::AuthCallout => {

@@ -128,6 +128,12 @@ pub const TABLE: &[SubjectDoc] = &[
         carries: "nothing → `AuthDescription`",
     },
     SubjectDoc {
+        subject: "kez.count.<span>.<what>.<window>.<key>",
+        from: "gateway, fanout",
+        to: "stream `KEZ_COUNT_MINUTE` or `KEZ_COUNT_HOUR`",
+        carries: "nothing, and how many more in `Nats-Incr` (ADR-49) → how many there are now; in memory alone",
+    },
+    SubjectDoc {
         subject: "kez.store.inbox.<p>.<handle>",
         from: "fanout",
         to: "stream `KEZ_INBOX_<p>`",

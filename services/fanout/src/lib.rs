@@ -56,7 +56,7 @@ pub async fn run(
         store: Store::new(&nats, &deployment, !config.duplicate_window.is_zero()),
         directory: Directory::follow(&nats).await?,
         tokens: Tokens::new(&nats, &deployment.server),
-        senders: Senders::new(&config),
+        senders: Senders::new(&config, &nats),
         deployment,
         config,
     });

@@ -35,7 +35,7 @@ pub async fn send(fanout: &Fanout, call: Call) -> Result<Bytes, Problem> {
 
 /// Stores a message, which is the same one whoever sent it.
 pub async fn deliver(fanout: &Fanout, sender: Option<&Handle>, payload: Bytes) -> Result<Bytes, Problem> {
-    fanout.senders.admit(sender)?;
+    fanout.senders.admit(sender).await?;
     if payload.len() > limits::ENVELOPE_BYTES + limits::SEND_OVERHEAD_BYTES {
         return Err(Code::TooLarge.into());
     }

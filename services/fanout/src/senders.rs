@@ -1,25 +1,25 @@
 //! Who may send, and how much. A sender's name is used for this and forgotten: it isn't stored with the message, and no log tells it.
 
-use kez_kit::rate::Rate;
-use kez_proto::{Code, Handle, Problem};
+use kez_kit::{Nats, quota::Quota};
+use kez_proto::{Code, Handle, Problem, subjects::Span};
 
 use crate::Config;
 
 pub struct Senders {
     required: bool,
-    /// Each fan-out counts for itself.
-    rate: Rate<Handle>,
+    quota: Quota<Handle>,
 }
 
 impl Senders {
-    pub fn new(config: &Config) -> Self {
-        Self { required: config.require_sender, rate: Rate::per_minute(config.limit_sender) }
+    pub fn new(config: &Config, nats: &Nats) -> Self {
+        let quota = Quota::new("sender", Span::Minute, config.limit_sender, nats);
+        Self { required: config.require_sender, quota }
     }
 
     /// Counts a message; `None` is somebody unknown. Errors: `sender_required`, `rate_limited`.
-    pub fn admit(&self, sender: Option<&Handle>) -> Result<(), Problem> {
+    pub async fn admit(&self, sender: Option<&Handle>) -> Result<(), Problem> {
         match sender {
-            Some(sender) => self.rate.check(sender, "too many messages from this sender"),
+            Some(sender) => self.quota.check(sender, "too many messages from this sender").await,
             None if self.required => Err(Code::SenderRequired.into()),
             None => Ok(()),
         }

@@ -5,16 +5,23 @@ use std::time::Duration;
 use async_nats::jetstream::{
     ErrorCode,
     context::{CreateStreamError, CreateStreamErrorKind, GetStreamErrorKind},
-    stream::{Config as StreamConfig, DiscardPolicy, Republish},
+    stream::{Config as StreamConfig, DiscardPolicy, Republish, StorageType},
 };
 use futures_util::StreamExt;
 use kez_kit::{
     Failure, Kind, Life, Nats,
     retry::{Attempt, until_done},
 };
-use kez_proto::{Deployment, limits::STORE_BYTES, subjects};
+use kez_proto::{
+    Deployment,
+    limits::STORE_BYTES,
+    subjects::{self, Span},
+};
 
 use crate::Config;
+
+/// Of the counters of one span, in memory; some 150 bytes each. The oldest give way.
+const COUNTS_BYTES: i64 = 64 << 20;
 
 /// Waits for the deployment, which a registry creates, and makes its inbox streams what the configuration says.
 pub async fn ensure(config: &Config, nats: &Nats, life: &Life) -> Result<Deployment, Failure> {
@@ -30,7 +37,34 @@ pub async fn ensure(config: &Config, nats: &Nats, life: &Life) -> Result<Deploym
         }
         outcome => outcome?,
     }
+    for span in Span::ALL {
+        until_done(life, "creating the counters of limits", async || {
+            match nats.jetstream.create_stream(counts(span)).await {
+                Err(e) if jetstream_code(&e) != Some(ErrorCode::STREAM_NAME_EXIST) => Err(attempt(&e)),
+                _ => Ok(()),
+            }
+        })
+        .await?;
+    }
     Ok(deployment)
+}
+
+/// Counters of limits: in the memory of one nats-server, as nothing is lost with them but the count.
+fn counts(span: Span) -> StreamConfig {
+    StreamConfig {
+        name: span.stream().into(),
+        description: Some("counters of limits".into()),
+        subjects: vec![span.counts()],
+        storage: StorageType::Memory,
+        allow_message_counter: true,
+        max_messages: -1,
+        max_messages_per_subject: 1,
+        max_bytes: COUNTS_BYTES,
+        max_age: Duration::from_secs(2 * u64::from(span.seconds())),
+        discard: DiscardPolicy::Old,
+        max_consumers: -1,
+        ..Default::default()
+    }
 }
 
 async fn ensure_all(

@@ -78,7 +78,7 @@ pub async fn run(
     tracing::info!(%addr, "public listener");
 
     let streams = Streams::start(&nats, &life, drain).await?;
-    let gateway = Arc::new(Gateway { rates: Rates::start(&config), streams, nats, config });
+    let gateway = Arc::new(Gateway { rates: Rates::start(&config, &nats), streams, nats, config });
     let router = router::router(gateway.clone());
     let serve = http::serve(listeners.public, router, life.shutdown.clone(), drain);
     let sigchains = async {

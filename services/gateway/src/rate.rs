@@ -1,4 +1,4 @@
-//! Limits per client address. Each gateway counts for itself.
+//! Limits per client address. Messages and registrations are counted by all gateways together, the rest by each for itself.
 
 use std::{
     collections::HashMap,
@@ -13,8 +13,8 @@ use axum::{
     response::Response,
 };
 use axum_client_ip::ClientIp;
-use kez_kit::rate::Rate;
-use kez_proto::{Code, Problem};
+use kez_kit::{Nats, quota::Quota, rate::Rate};
+use kez_proto::{Code, Problem, subjects::Span};
 
 use crate::{Config, Gateway, ask, refusal::Refusal};
 
@@ -30,8 +30,8 @@ pub enum Kind {
 /// All counters.
 pub struct Rates {
     requests: Rate<IpAddr>,
-    sends: Rate<IpAddr>,
-    registrations: Rate<IpAddr>,
+    sends: Quota<IpAddr>,
+    registrations: Quota<IpAddr>,
     sessions: Rate<IpAddr>,
     streams: Arc<Mutex<HashMap<IpAddr, u32>>>,
     streams_limit: u32,
@@ -39,26 +39,26 @@ pub struct Rates {
 
 impl Rates {
     /// Counters that forget idle addresses.
-    pub fn start(config: &Config) -> Self {
+    pub fn start(config: &Config, nats: &Nats) -> Self {
         let limits = &config.limits;
         Self {
             requests: Rate::per_minute(limits.limit_requests),
-            sends: Rate::per_minute(limits.limit_sends),
-            registrations: Rate::per_hour(limits.limit_registrations),
+            sends: Quota::new("sends", Span::Minute, limits.limit_sends, nats),
+            registrations: Quota::new("registrations", Span::Hour, limits.limit_registrations, nats),
             sessions: Rate::per_hour(limits.limit_sessions),
             streams: Arc::default(),
             streams_limit: limits.limit_streams,
         }
     }
 
-    fn check(&self, kind: Kind, ip: IpAddr) -> Result<(), Refusal> {
-        let (rate, what) = match kind {
-            Kind::Requests => (&self.requests, "requests"),
-            Kind::Sends => (&self.sends, "messages"),
-            Kind::Registrations => (&self.registrations, "registrations"),
-            Kind::Sessions => (&self.sessions, "sessions"),
-        };
-        Ok(rate.check(&ip, format_args!("too many {what} from this address"))?)
+    async fn check(&self, kind: Kind, ip: IpAddr) -> Result<(), Refusal> {
+        let words = |what| format!("too many {what} from this address");
+        Ok(match kind {
+            Kind::Requests => self.requests.check(&ip, words("requests")),
+            Kind::Sends => self.sends.check(&ip, words("messages")).await,
+            Kind::Registrations => self.registrations.check(&ip, words("registrations")).await,
+            Kind::Sessions => self.sessions.check(&ip, words("sessions")),
+        }?)
     }
 
     /// Counts an open stream until the place is dropped.
@@ -126,7 +126,7 @@ pub async fn limit(
 ) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
     let Client(ip) = Client::from_request_parts(&mut parts, &gateway).await?;
-    if let Err(refusal) = gateway.rates.check(kind, ip) {
+    if let Err(refusal) = gateway.rates.check(kind, ip).await {
         ask::discard(body.into_data_stream());
         return Err(refusal);
     }

@@ -9,6 +9,7 @@ pub mod life;
 pub mod metrics;
 pub mod nats;
 mod pinned;
+pub mod quota;
 pub mod rate;
 pub mod ready;
 pub mod responder;

@@ -154,3 +154,44 @@ async fn without_a_proxy_a_header_changes_nothing() {
         assert_eq!(from(url, &[forwarded]).await.status(), status);
     }
 }
+
+/// Of this many requests at once over two gateways, how many are taken.
+async fn taken(count: usize, request: impl AsyncFn(usize) -> u16) -> usize {
+    let all = (0..count).map(|n| request(n));
+    let statuses = futures_util::future::join_all(all).await;
+    assert!(statuses.iter().all(|status| [201, 429].contains(status)), "{statuses:?}");
+    statuses.iter().filter(|status| **status == 201).count()
+}
+
+/// A fifth more or less.
+fn is_about(limit: usize, taken: usize) -> bool {
+    (limit * 8 / 10..=limit * 12 / 10).contains(&taken)
+}
+
+#[tokio::test]
+async fn all_instances_count_registrations_and_messages_together() {
+    let flags = ["--limit-registrations", "30", "--limit-sends", "100"];
+    let deployment = Deployment::start_with(2, &["--limit-sender", "50"], &flags).await;
+    let url = |n: usize| deployment.url(n % 2);
+    let alice = Person::registered("alice", url(0)).await;
+    let session = Session::begin(&alice, url(0)).await;
+    let registered = taken(90, async |n| {
+        Person::new(&format!("person-{n}")).register(url(n)).await.status().as_u16()
+    })
+    .await;
+    // Alice was one of them.
+    assert!(is_about(30, registered + 1), "{registered} registrations");
+
+    let by_alice = taken(150, async |n| {
+        let body = json!({"to": "alice", "envelope": {"n": n}});
+        let request = client().post(format!("{}/v1/messages", url(n))).bearer_auth(&session.granted.token);
+        request.json(&body).send().await.unwrap().status().as_u16()
+    })
+    .await;
+    let by_anybody =
+        taken(300, async |n| send(url(n), "alice", json!({"m": n})).await.status().as_u16()).await;
+    println!("{registered} registrations, {by_alice} messages of a sender, {by_anybody} of an address besides");
+    assert!(is_about(50, by_alice), "{by_alice} messages of one sender");
+    // Those that the sender's limit refused had been counted for their address.
+    assert!(by_alice + by_anybody <= 120, "{by_alice} and {by_anybody} messages of one address");
+}
