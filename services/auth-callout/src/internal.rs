@@ -1,4 +1,4 @@
-//! What the admin listener has of this service: the same decision by hand, and the counters.
+//! What the admin listener has of this service: the same decision by hand.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use kez_kit::metrics::Metrics;
 use kez_proto::{Code, Problem, http::PROBLEM_JSON};
 
 use crate::{
@@ -19,11 +18,10 @@ use crate::{
     protocol::{self, Invalid},
 };
 
-/// `POST /internal/nats/auth` and `GET /metrics`. The listener starts before the service does.
+/// `POST /internal/nats/auth`. The listener starts before the service does.
 #[derive(Clone, Default)]
 pub struct Internal {
     desk: Arc<OnceLock<Arc<Desk>>>,
-    pub(crate) metrics: Metrics,
 }
 
 impl Internal {
@@ -34,7 +32,6 @@ impl Internal {
         Router::new()
             .route("/internal/nats/auth", route)
             .layer(DefaultBodyLimit::max(protocol::REQUEST_BYTES))
-            .merge(self.metrics.router())
     }
 
     pub(crate) fn open(&self, desk: &Arc<Desk>) {

@@ -66,7 +66,7 @@ pub async fn run(
     let system = System { nats: system };
     let registry = Registry::new(kez.clone());
     let live = Arc::new(Live::new(config.connections));
-    let audit = Audit::start(&internal.metrics);
+    let audit = Audit::start(&life.metrics);
     let sessions = Sessions::load(
         config.server.clone(),
         &config.keys.join("session"),

@@ -5,6 +5,7 @@ mod ack;
 mod callers;
 mod client;
 mod config;
+mod counts;
 mod directory;
 mod read;
 mod send;
@@ -28,7 +29,9 @@ use kez_proto::{
     subjects::{self, Role},
 };
 
-use crate::{client::Clients, directory::Directory, senders::Senders, store::Store, tokens::Tokens};
+use crate::{
+    client::Clients, counts::Counts, directory::Directory, senders::Senders, store::Store, tokens::Tokens,
+};
 
 /// What every request of this service is answered from.
 struct Fanout {
@@ -53,7 +56,7 @@ pub async fn run(
     let nats = Nats::connect(nats_args, role.name(), &role.inbox_prefix(), 65_536, &life).await?;
     let deployment = streams::ensure(&config, &nats, &life).await?;
     let fanout = Arc::new(Fanout {
-        store: Store::new(&nats, &deployment, !config.duplicate_window.is_zero()),
+        store: Store::new(&nats, &deployment, !config.duplicate_window.is_zero(), Counts::new(&life.metrics)),
         directory: Directory::follow(&nats).await?,
         tokens: Tokens::new(&nats, &deployment.server),
         senders: Senders::new(&config, &nats),

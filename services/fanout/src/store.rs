@@ -1,6 +1,9 @@
 //! Mail in JetStream: append, page, head, purge. The only place that speaks to the inbox streams.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    time::Instant,
+};
 
 use async_nats::{HeaderMap, Message, jetstream::publish::PublishAck};
 use bytes::Bytes;
@@ -20,6 +23,8 @@ use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 use tokio::{sync::Semaphore, time::timeout};
 
+use crate::counts::Counts;
+
 /// JetStream's "message not found".
 const NO_MESSAGE: u64 = 10037;
 
@@ -36,6 +41,7 @@ pub struct Store {
     pages: Semaphore,
     /// The highest sequence seen in each stream: a cursor up to there is known to be of this store.
     seen: Vec<AtomicU64>,
+    counts: Counts,
     /// When the operator was last told that a stream is full, in Unix seconds.
     told_full: AtomicI64,
 }
@@ -60,7 +66,7 @@ pub struct Appended {
 }
 
 impl Store {
-    pub fn new(nats: &Nats, deployment: &Deployment, tells_retries: bool) -> Self {
+    pub fn new(nats: &Nats, deployment: &Deployment, tells_retries: bool, counts: Counts) -> Self {
         let partitions = deployment.partitions;
         Self {
             nats: nats.clone(),
@@ -68,6 +74,7 @@ impl Store {
             tells_retries,
             pages: Semaphore::new(PAGES),
             seen: (0..partitions).map(|_| AtomicU64::new(0)).collect(),
+            counts,
             told_full: AtomicI64::new(0),
         }
     }
@@ -97,8 +104,10 @@ impl Store {
             message_headers.insert(headers::NATS_MSG_ID, message_id(handle, &envelope));
         }
         message_headers.insert(headers::CREATED_AT, created_at.to_string());
+        let begun = Instant::now();
         match self.nats.append(subjects::store(handle, self.partitions), message_headers, envelope).await {
             Ok(PublishAck { sequence, duplicate, .. }) => {
+                self.counts.stored(begun.elapsed(), duplicate);
                 self.saw(handle, sequence);
                 Ok(Appended { seq: sequence, duplicate })
             }

@@ -4,6 +4,7 @@
 mod ask;
 mod caller;
 mod config;
+mod counts;
 mod handlers;
 mod rate;
 mod refusal;
@@ -26,7 +27,7 @@ use kez_kit::{
 };
 use kez_proto::{limits::CALLER_DEADLINE, server::Description, subjects, subjects::Role};
 
-use crate::{rate::Rates, stream::Streams};
+use crate::{counts::Counts, rate::Rates, stream::Streams};
 
 /// Live messages that may wait in one stream's subscription between two turns of its feed; what overflows is found by its gap.
 const SUBSCRIPTION_CAPACITY: usize = 64;
@@ -37,6 +38,7 @@ struct Gateway {
     nats: Nats,
     rates: Rates,
     streams: Streams,
+    counts: Counts,
 }
 
 /// The open listeners.
@@ -78,7 +80,8 @@ pub async fn run(
     tracing::info!(%addr, "public listener");
 
     let streams = Streams::start(&nats, &life, drain).await?;
-    let gateway = Arc::new(Gateway { rates: Rates::start(&config, &nats), streams, nats, config });
+    let (rates, counts) = (Rates::start(&config, &nats), Counts::new(&life.metrics));
+    let gateway = Arc::new(Gateway { rates, streams, counts, nats, config });
     let router = router::router(gateway.clone());
     let serve = http::serve(listeners.public, router, life.shutdown.clone(), drain);
     let sigchains = async {

@@ -24,6 +24,7 @@ impl IntoResponse for Refusal {
         let mut response =
             (status, [(header::CONTENT_TYPE, PROBLEM_JSON), (header::CACHE_CONTROL, "no-store")], body)
                 .into_response();
+        response.extensions_mut().insert(problem.code);
         if let Some(seconds) = problem.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -11,7 +11,7 @@ use axum::{
 use kez_proto::headers::X_KEZ_AUTH;
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{Gateway, handlers, rate, refusal, sigchain, stream, web};
+use crate::{Gateway, counts, handlers, rate, refusal, sigchain, stream, web};
 
 /// The whole public surface.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -41,6 +41,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .fallback_service(web::service(&gateway.config))
         .layer(limited(rate::Kind::Requests))
         .layer(cors())
+        .layer(from_fn_with_state(gateway.counts.clone(), counts::count))
         .with_state(gateway)
 }
 
@@ -53,6 +54,7 @@ pub fn sigchains_only(gateway: Arc<Gateway>) -> Router {
         .fallback(refusal::not_found)
         .layer(limited)
         .layer(cors())
+        .layer(from_fn_with_state(gateway.counts.clone(), counts::count))
         .with_state(gateway)
 }
 

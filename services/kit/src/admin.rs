@@ -1,4 +1,4 @@
-//! The admin listener: `/livez` tells of the process alone, `/readyz` of its dependencies. Never on a public address.
+//! The admin listener: `/livez` tells of the process alone, `/readyz` of its dependencies, `/metrics` of what it did. Never on a public address.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{Failure, Life, http, task};
 /// Where the admin listener is.
 #[derive(Args, Clone, Debug)]
 pub struct AdminArgs {
-    /// Address of the admin listener (/livez, /readyz and, where there is one, /metrics); keep it off the public network. Port 0 picks a free one.
+    /// Address of the admin listener (/livez, /readyz and /metrics); keep it off the public network. Port 0 picks a free one.
     #[arg(long, env = "KEZ_CHAT_ADMIN_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub admin_bind: SocketAddr,
 }
@@ -31,7 +31,10 @@ pub fn start_with(args: &AdminArgs, life: &Life, more: Router) -> Result<(), Fai
         let status = if ready.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         (status, Json(ready.gates()))
     };
-    let router = more.route("/livez", get(|| async { "ok\n" })).route("/readyz", get(readyz));
+    let router = more
+        .merge(life.metrics.router())
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz));
     let closed = life.closed.clone();
     task::spawn("admin", async move {
         if let Err(failure) = http::serve(listener, router, closed, Duration::ZERO).await {

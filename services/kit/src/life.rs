@@ -15,7 +15,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, Kind, admin::AdminArgs, ready::Readiness, task, telemetry::LogArgs};
+use crate::{Failure, Kind, admin::AdminArgs, metrics::Metrics, ready::Readiness, task, telemetry::LogArgs};
 
 /// What every service's command line has.
 #[derive(Args, Clone, Debug)]
@@ -50,6 +50,8 @@ pub struct Life {
     pub closed: CancellationToken,
     /// Whether it takes work.
     pub ready: Readiness,
+    /// What it counts.
+    pub metrics: Metrics,
     addresses: Arc<Mutex<BTreeMap<&'static str, String>>>,
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::{
     Failure, Kind, Life,
+    metrics::Metrics,
     retry::{Attempt, until_done},
     tls,
 };
@@ -53,6 +54,7 @@ pub struct Nats {
     /// JetStream over it, with our deadline.
     pub jetstream: jetstream::Context,
     connections: watch::Receiver<u64>,
+    pub(crate) metrics: Metrics,
 }
 
 /// Why a request got no answer.
@@ -100,7 +102,7 @@ impl Nats {
         let gate = life.ready.gate(name);
         until_done(life, "connecting to NATS", || async {
             let (sender, connections) = watch::channel(0u64);
-            let events = gate.clone();
+            let (events, metrics) = (gate.clone(), life.metrics.clone());
             let options = ConnectOptions::new()
                 .name(name)
                 .custom_inbox_prefix(inbox_prefix)
@@ -110,10 +112,11 @@ impl Nats {
                 .ping_interval(Duration::from_secs(3))
                 .reconnect_delay_callback(|attempt| Duration::from_millis((50u64 << attempt.min(5)).min(1000)))
                 .event_callback(move |event| {
-                    let (sender, gate) = (sender.clone(), events.clone());
+                    let (sender, gate, metrics) = (sender.clone(), events.clone(), metrics.clone());
                     async move {
                         match event {
                             Event::Connected => {
+                                metrics.connected(name);
                                 gate.open();
                                 sender.send_modify(|n| *n += 1);
                             }
@@ -143,7 +146,7 @@ impl Nats {
             let mut jetstream = jetstream::new(client.clone());
             jetstream.set_timeout(limits::SERVICE_DEADLINE);
             gate.open();
-            Ok(Self { client, jetstream, connections })
+            Ok(Self { client, jetstream, connections, metrics: life.metrics.clone() })
         })
         .await
     }

@@ -1,6 +1,12 @@
 //! A NATS service (ADR-32): endpoints in a queue group, a task per request, errors in the service headers, and an end that finishes what is under way.
 
-use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_nats::{
     HeaderMap,
@@ -14,7 +20,7 @@ use kez_proto::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::{Failure, Nats, task};
+use crate::{Failure, Nats, metrics::Metrics, task};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Bytes, Problem>> + Send>>;
 type Handler = Arc<dyn Fn(Call) -> Answer + Send + Sync>;
@@ -64,13 +70,13 @@ impl Service {
         let endpoint = self.service.endpoint_builder().name(name).add(subject).await;
         let endpoint = endpoint.map_err(|e| Failure::internal(format_args!("can't serve {subject}: {e}")))?;
         let handler: Handler = Arc::new(move |call| Box::pin(handler(call)));
-        let requests = self.requests.clone();
+        let (requests, metrics) = (self.requests.clone(), self.nats.metrics.clone());
         let serving = async move {
             endpoint
                 .for_each_concurrent(CONCURRENCY, |request| {
                     let answer = task::spawn(
                         "request",
-                        requests.track_future(answer(request, subject, handler.clone())),
+                        requests.track_future(answer(request, subject, handler.clone(), metrics.clone())),
                     );
                     async move { drop(answer.await) }
                 })
@@ -98,19 +104,21 @@ impl Service {
     }
 }
 
-async fn answer(request: Request, subject: &'static str, handler: Handler) {
+async fn answer(request: Request, subject: &'static str, handler: Handler, metrics: Metrics) {
     let message = &request.message;
     // Who names no place for the answer asks nothing, and another's answer that strayed here does nothing.
     if message.reply.is_none() {
         tracing::debug!(subject, "a message that is no request");
         return;
     }
+    let came = Instant::now();
     let call = Call { headers: message.headers.clone(), payload: message.payload.clone() };
     let outcome = AssertUnwindSafe(handler(call)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| {
         tracing::error!(subject, "a request handler panicked");
         Err(Code::Internal.into())
     });
+    metrics.answered(subject, came.elapsed(), outcome.as_ref().err().map(|problem| problem.code));
     let mut headers = HeaderMap::new();
     let outcome = outcome.map_err(|problem| {
         tracing::debug!(subject, %problem, "refused");

@@ -10,6 +10,7 @@ use async_nats::Subscriber;
 use futures_util::StreamExt;
 use kez_kit::{Failure, Kind, Life, Nats, nats::header, ready::Gate, retry::Attempt};
 use kez_proto::{headers, registry::Bindings, subjects};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
     sync::watch,
     task::spawn_blocking,
@@ -68,6 +69,8 @@ pub struct Follower {
     pub gate: Gate,
     /// The index, while it is of use to readers: once caught up, until the log is replaced.
     pub index: watch::Sender<Option<Index>>,
+    /// Entries of the log that are known of and aren't in the index.
+    pub lag: Gauge,
 }
 
 impl Follower {
@@ -190,7 +193,11 @@ impl Follower {
 
     async fn read_up_to(&self, sequence: u64, index: &Index, log: &Log) -> Result<(), End> {
         let (mut pause, mut moved, mut told) = (Duration::from_millis(1), Instant::now(), Instant::now());
-        while index.applied() < sequence {
+        loop {
+            self.lag.set(sequence.saturating_sub(index.applied()) as i64);
+            if index.applied() >= sequence {
+                return Ok(());
+            }
             let entries = log::read(&self.nats, index.applied() + 1).await?;
             if entries.is_empty() {
                 if moved.elapsed() > PATIENCE {
@@ -208,7 +215,6 @@ impl Follower {
                 told = Instant::now();
             }
         }
-        Ok(())
     }
 
     /// sled writes later, and keeps a failure to itself until it is asked.

@@ -10,6 +10,7 @@ use kez_kit::{
     service::Service, task,
 };
 use kez_proto::subjects::{self, Role};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 
 mod admission;
@@ -61,6 +62,11 @@ pub async fn run(
         index: shelf.subscribe(),
         newest: Arc::default(),
     };
+    let lag = Gauge::<i64>::default();
+    life.metrics.register(|registry| {
+        let help = "Entries of the registry's log that this index hasn't yet";
+        registry.register("kez_registry_index_lag", help, lag.clone());
+    });
     let follower = Follower {
         nats: nats.clone(),
         config: config.clone(),
@@ -68,6 +74,7 @@ pub async fn run(
         folder,
         gate,
         index: shelf.clone(),
+        lag,
     };
     let mut follower = task::spawn("registry-follower", follower.run());
 

@@ -175,10 +175,9 @@ async fn all_instances_count_registrations_and_messages_together() {
     let url = |n: usize| deployment.url(n % 2);
     let alice = Person::registered("alice", url(0)).await;
     let session = Session::begin(&alice, url(0)).await;
-    let registered = taken(90, async |n| {
-        Person::new(&format!("person-{n}")).register(url(n)).await.status().as_u16()
-    })
-    .await;
+    let registered =
+        taken(90, async |n| Person::new(&format!("person-{n}")).register(url(n)).await.status().as_u16())
+            .await;
     // Alice was one of them.
     assert!(is_about(30, registered + 1), "{registered} registrations");
 
@@ -190,7 +189,9 @@ async fn all_instances_count_registrations_and_messages_together() {
     .await;
     let by_anybody =
         taken(300, async |n| send(url(n), "alice", json!({"m": n})).await.status().as_u16()).await;
-    println!("{registered} registrations, {by_alice} messages of a sender, {by_anybody} of an address besides");
+    println!(
+        "{registered} registrations, {by_alice} messages of a sender, {by_anybody} of an address besides"
+    );
     assert!(is_about(50, by_alice), "{by_alice} messages of one sender");
     // Those that the sender's limit refused had been counted for their address.
     assert!(by_alice + by_anybody <= 120, "{by_alice} and {by_anybody} messages of one address");

@@ -5,6 +5,7 @@ mod api;
 mod kez;
 mod limits;
 mod mail;
+mod metrics;
 mod nats;
 mod sigchain;
 mod stream;

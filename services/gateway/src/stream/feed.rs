@@ -19,6 +19,7 @@ use kez_proto::{
     subjects,
 };
 use serde_json::value::RawValue;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
@@ -87,6 +88,8 @@ impl Feed {
 
     /// Feeds the queue until the reader goes, is too slow, or the process stops.
     pub async fn run(mut self, opened: Opened) {
+        let open = self.gateway.counts.streams.clone();
+        open.inc();
         let end = match self.feed(opened).await {
             Ok(never) => match never {},
             Err(end) => end,
@@ -101,6 +104,7 @@ impl Feed {
                 self.queue.end(Event::default().retry(Duration::from_millis(after)).comment("come back"))
             }
         }
+        open.dec();
     }
 
     async fn feed(&mut self, opened: Opened) -> Result<std::convert::Infallible, End> {
@@ -182,6 +186,7 @@ impl Feed {
         };
         let (event, bytes) = message(&mail::Message { seq: push.seq, created_at: push.created_at, envelope });
         self.queue.push(event, bytes)?;
+        self.gateway.counts.pushed(push.stored);
         self.cursor = push.seq;
         Ok(())
     }
@@ -189,6 +194,7 @@ impl Feed {
     /// Delivers everything up to `target`, which is known to have been stored, from history. While history can't be read, it waits: live messages
     /// wait in the subscription, and what overflows there is a gap again.
     async fn repair(&mut self, target: u64) -> Result<(), End> {
+        self.gateway.counts.repairs.inc();
         let mut stale = 0;
         while self.cursor < target {
             match self.history().await? {
@@ -262,6 +268,7 @@ impl Feed {
                     queued = without_keeping(&mut self.live, &mut self.missed, queued) => queued?,
                     () = self.gateway.streams.life.shutdown.cancelled() => return Err(End::Return(fastrand::u64(500..3000))),
                 }
+                self.gateway.counts.delivered.inc();
                 self.cursor = entry.seq;
             }
             if current.next.is_none() {
@@ -272,6 +279,7 @@ impl Feed {
     }
 
     fn resync(&self, reason: ResyncReason) -> Event {
+        self.gateway.counts.resync(reason);
         json(
             Event::default().event(sse::RESYNC),
             &Resync { reason, cursor: self.cursor, epoch: self.epoch.clone() },
@@ -300,6 +308,8 @@ struct Push {
     seq: u64,
     previous: u64,
     created_at: Timestamp,
+    /// By nats-server's clock.
+    stored: Option<OffsetDateTime>,
     envelope: bytes::Bytes,
 }
 
@@ -312,6 +322,7 @@ impl Push {
             seq: value(headers::NATS_SEQUENCE)?.parse().ok()?,
             previous: value(headers::NATS_LAST_SEQUENCE)?.parse().ok()?,
             created_at: value(headers::CREATED_AT)?.parse().ok()?,
+            stored: value(headers::NATS_TIME_STAMP).and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok()),
             envelope: message.payload.clone(),
         })
     }

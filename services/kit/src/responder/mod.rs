@@ -306,10 +306,12 @@ impl Run {
             return;
         };
         let subject = message.subject.clone();
+        let (endpoint, metrics) = (self.plan.subjects[message.sid], self.life.metrics.clone());
         let call = Call { subject: message.subject, reply: reply.clone(), payload: message.payload };
         let answer = handler(call);
         let (outbox, answers) = (outbox.clone(), self.answers.clone());
         let answering = async move {
+            let came = Instant::now();
             let outcome =
                 match timeout(limits::CALLER_DEADLINE, AssertUnwindSafe(answer).catch_unwind()).await {
                     Ok(Ok(outcome)) => outcome,
@@ -320,6 +322,7 @@ impl Run {
                     Err(_) => Some(Err(Code::Unavailable.into())),
                 };
             let Some(outcome) = outcome else { return };
+            metrics.answered(endpoint, came.elapsed(), outcome.as_ref().err().map(|problem| problem.code));
             if let Err(problem) = &outcome {
                 tracing::debug!(%problem, "a client's request is refused");
             }
