@@ -4,7 +4,9 @@
 pub mod chat_server;
 pub mod deployment;
 pub mod http;
+pub mod load;
 pub mod nats;
+pub mod net;
 pub mod person;
 pub mod process;
 pub mod raw_nats;

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 
 use crate::{
     chat_server::free_port,
+    net::Host,
     wait::{eventually, within},
 };
 
@@ -31,6 +32,7 @@ pub struct Nats {
     dir: TempDir,
     name: String,
     cluster: Option<Cluster>,
+    host: Option<Host>,
     /// The deployment's keys.
     pub keys: Keys,
     /// Where it listens; the same after a restart.
@@ -67,9 +69,17 @@ impl Nats {
 
     /// Starts three that are one cluster. The first has the folder of the keys.
     pub async fn start_cluster() -> [Self; 3] {
+        Self::start_cluster_on([None, None, None]).await
+    }
+
+    /// The same, each on its host.
+    pub async fn start_cluster_on(hosts: [Option<Host>; 3]) -> [Self; 3] {
         let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
         let keys = Keys::load_or_create(&dirs[0].path().join("keys")).unwrap();
-        let routes = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
+        let routes = hosts.each_ref().map(|host| match host {
+            Some(host) => format!("{}:6222", host.address),
+            None => format!("127.0.0.1:{}", free_port()),
+        });
         let mut n = 0;
         let mut nodes = dirs.map(|dir| {
             let cluster = Cluster {
@@ -82,6 +92,13 @@ impl Nats {
             n += 1;
             Self::new(format!("n{n}"), dir, keys.clone(), Some(cluster))
         });
+        for (node, host) in nodes.iter_mut().zip(hosts) {
+            if let Some(host) = &host {
+                node.address = (host.address, 4222).into();
+                node.websocket = (host.address, 8443).into();
+            }
+            node.host = host;
+        }
         for node in &mut nodes {
             node.restart().await;
         }
@@ -91,7 +108,7 @@ impl Nats {
     fn new(name: String, dir: TempDir, keys: Keys, cluster: Option<Cluster>) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let origins = vec![ORIGIN.parse().unwrap()];
-        Self { child: None, dir, name, cluster, keys, address: any, websocket: any, origins }
+        Self { child: None, dir, name, cluster, host: None, keys, address: any, websocket: any, origins }
     }
 
     /// Starts it again, at the same addresses, with the same data.
@@ -99,7 +116,7 @@ impl Nats {
         assert!(self.child.is_none(), "it runs");
         let ports = self.dir.path().join("ports");
         std::fs::create_dir_all(&ports).unwrap();
-        let mut config = Server::new(&self.name, self.address, self.dir.path().join("jetstream"));
+        let mut config = Server::new(&self.name, self.address, self.store());
         let origins = self.origins.clone();
         config.websocket = Some(WebSocket { listen: self.websocket, tls: None, origins });
         config.cluster = self.cluster.clone();
@@ -108,7 +125,10 @@ impl Nats {
         let path = self.dir.path().join("server.conf");
         std::fs::write(&path, config.render(&self.keys).unwrap()).unwrap();
         let binary = NatsServer::find(Some(&nats_server())).unwrap();
-        let mut command = Command::new(binary.path());
+        let mut command = match &self.host {
+            Some(host) => host.command(binary.path()),
+            None => Command::new(binary.path()),
+        };
         let child = command
             .arg("-c")
             .arg(path)
@@ -131,6 +151,11 @@ impl Nats {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Where its streams are.
+    pub fn store(&self) -> PathBuf {
+        self.dir.path().join("jetstream")
     }
 
     /// Sends a signal, such as SIGSTOP.

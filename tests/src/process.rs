@@ -13,7 +13,7 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use crate::wait::eventually;
+use crate::{net::Host, wait::eventually};
 
 /// A running binary; killed when dropped. Its output goes to a file that is shown if the test fails.
 pub struct Process {
@@ -46,9 +46,22 @@ impl Process {
 
     /// The same with environment variables.
     pub fn spawn_with(name: &str, arguments: &[String], environment: &[(&str, &str)]) -> Self {
+        Self::spawn_by(Command::new(binary(name)), name, arguments, environment)
+    }
+
+    /// The same on a host of its own.
+    pub fn spawn_on(host: &Host, name: &str, arguments: &[String]) -> Self {
+        Self::spawn_by(host.command(binary(name)), name, arguments, &[])
+    }
+
+    fn spawn_by(
+        mut command: Command,
+        name: &str,
+        arguments: &[String],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = File::create(dir.path().join("log")).unwrap();
-        let mut command = Command::new(binary(name));
         for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("KEZ_")) {
             command.env_remove(key);
         }

@@ -1,13 +1,12 @@
 use std::time::Instant;
 
-use kez_tests::{ChatServer, Person, chat_server::free_port, eventually};
+use kez_tests::{ChatServer, Person, chat_server::free_port, eventually, load::Load};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
 use super::nats_servers;
-use crate::load::Load;
 
 const ROUNDS: u64 = 10;
 const SENDERS: u64 = 6;

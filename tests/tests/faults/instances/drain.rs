@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use kez_proto::subjects;
-use kez_tests::{Deployment, Person, person::send, sse::Stream, within};
+use kez_tests::{Deployment, Person, load::Load, person::send, sse::Stream, within};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::urls;
-use crate::load::Load;
 
 const SENDERS: u64 = 4;
 

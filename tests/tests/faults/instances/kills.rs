@@ -3,11 +3,10 @@ use std::{
     time::Duration,
 };
 
-use kez_tests::{Deployment, Person, Process, eventually, http};
+use kez_tests::{Deployment, Person, Process, eventually, http, load::Load};
 use tokio::task::JoinSet;
 
 use super::urls;
-use crate::load::Load;
 
 const SENDERS: u64 = 4;
 /// Messages of each sender before, and after each kill.

@@ -5,8 +5,9 @@ use std::{
     sync::Mutex,
 };
 
-use kez_tests::Person;
 use serde_json::{Value, json};
+
+use crate::Person;
 
 /// Which message: the `n`th of a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,18 +6,25 @@ use std::{
 };
 
 use kez_proto::sse;
-use kez_tests::{Person, http, sse::Stream};
+use tokio::time::timeout;
 
-use crate::account::{Id, Mail};
+use super::{
+    Wires,
+    account::{Id, Mail},
+};
+use crate::{Person, http, sse::Stream};
 
 /// Between connections.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// The server says something at least every 15 s; who hears nothing for longer comes back.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// What a reader got, in the order in which it came; nothing is dropped or sorted here.
 pub type Seen = Arc<Mutex<Mail>>;
 
 /// Reads for ever, from each gateway in turn, beginning with `first`.
-pub async fn read(person: Arc<Person>, urls: Vec<String>, first: usize, seen: Seen) {
+pub async fn read(person: Arc<Person>, urls: Vec<String>, first: usize, wires: Wires, seen: Seen) {
     let client = http::client();
     let mut cursor = 0;
     for connection in first.. {
@@ -25,9 +32,9 @@ pub async fn read(person: Arc<Person>, urls: Vec<String>, first: usize, seen: Se
         let request =
             client.get(path).header("last-event-id", cursor).header("x-kez-auth", person.stream_auth());
         // A gateway that isn't there refuses the connection.
-        if let Ok(response) = request.send().await {
+        if let Ok(Ok(response)) = timeout(SILENCE, request.send()).await {
             match response.status().as_u16() {
-                200 => follow(&mut Stream::reading(response), &mut cursor, &seen).await,
+                200 => follow(&mut Stream::reading(response), &mut cursor, wires, &seen).await,
                 503 => {}
                 other => panic!("a stream was refused with {other}: {:?}", response.text().await),
             }
@@ -36,9 +43,17 @@ pub async fn read(person: Arc<Person>, urls: Vec<String>, first: usize, seen: Se
     }
 }
 
-async fn follow(stream: &mut Stream, cursor: &mut u64, seen: &Seen) {
+async fn follow(stream: &mut Stream, cursor: &mut u64, wires: Wires, seen: &Seen) {
     // A cut and an end in order are the same to a reader.
-    while let Ok(Some(event)) = stream.read().await {
+    loop {
+        let read = match wires {
+            Wires::Fixed => stream.read().await,
+            Wires::Pulled => match timeout(SILENCE, stream.read()).await {
+                Ok(read) => read,
+                Err(_) => return,
+            },
+        };
+        let Ok(Some(event)) = read else { return };
         match event.kind.as_str() {
             sse::MESSAGE => {
                 *cursor = event.seq();

@@ -5,14 +5,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kez_tests::{Person, eventually};
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{
-    account::{Account, history},
-    reader::{self, Seen},
-    sender::send,
-};
+use self::{account::Account, reader::Seen, sender::send};
+use crate::{Person, eventually};
+
+pub mod account;
+mod reader;
+mod sender;
+
+/// Whether a request may have no answer at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wires {
+    /// Each has one in time.
+    Fixed,
+    /// What is on a wire when it is pulled is lost.
+    Pulled,
+}
 
 /// Senders at work, and for each recipient a reader at each gateway.
 pub struct Load {
@@ -31,17 +40,22 @@ pub struct Load {
 impl Load {
     /// Starts senders, idle until they are allowed to send, and a reader at each of these gateways for each of the people.
     pub fn start(urls: &[String], people: Vec<Person>, sender_count: u64) -> Self {
+        Self::start_on(Wires::Fixed, urls, people, sender_count)
+    }
+
+    /// The same where wires may be pulled.
+    pub fn start_on(wires: Wires, urls: &[String], people: Vec<Person>, sender_count: u64) -> Self {
         let people: Vec<_> = people.into_iter().map(Arc::new).collect();
         let (allowed, account) = (watch::Sender::new(0), Arc::<Account>::default());
         let (mut senders, mut readers, mut seen) = (JoinSet::new(), JoinSet::new(), vec![]);
         for sender in 0..sender_count {
             let to = people.iter().map(|p| p.handle.to_string()).collect();
-            senders.spawn(send(urls.to_vec(), to, sender, allowed.subscribe(), account.clone()));
+            senders.spawn(send(urls.to_vec(), to, sender, wires, allowed.subscribe(), account.clone()));
         }
         for person in &people {
             let each: Vec<Seen> = urls.iter().map(|_| Seen::default()).collect();
             for (gateway, seen) in each.iter().enumerate() {
-                readers.spawn(reader::read(person.clone(), urls.to_vec(), gateway, seen.clone()));
+                readers.spawn(reader::read(person.clone(), urls.to_vec(), gateway, wires, seen.clone()));
             }
             seen.push(each);
         }
@@ -101,10 +115,10 @@ impl Load {
             ended.unwrap();
         }
         for (n, person) in self.people.iter().enumerate() {
-            let history = history(&self.urls[0], person).await;
+            let history = account::history(&self.urls[0], person).await;
             self.account.check(n, &history);
             for url in &self.urls[1..] {
-                assert_eq!(crate::account::history(url, person).await, history, "gateways disagree");
+                assert_eq!(account::history(url, person).await, history, "gateways disagree");
             }
             for seen in &self.seen[n] {
                 let what = format!("a reader of {} has {} messages", person.handle, history.len());

@@ -1,0 +1,154 @@
+//! Three nats-servers, and two of each service, each on a host of its own.
+
+use kez_proto::subjects::Role;
+use kez_tests::{Process, SERVER, nats::Nats, net::Host};
+use tempfile::TempDir;
+
+/// A service of which there are two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Registry,
+    Fanout,
+    Sigchain,
+    AuthCallout,
+    Gateway,
+}
+
+impl Kind {
+    pub const ALL: [Self; 5] =
+        [Self::Registry, Self::Fanout, Self::Sigchain, Self::AuthCallout, Self::Gateway];
+
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Registry => "kez-registry",
+            Self::Fanout => "kez-fanout",
+            Self::Sigchain => "kez-sigchain",
+            Self::AuthCallout => "kez-auth-callout",
+            Self::Gateway => "kez-gateway",
+        }
+    }
+}
+
+/// A service on its host.
+pub struct Instance {
+    pub kind: Kind,
+    pub host: Host,
+    arguments: Vec<String>,
+    /// None while it is dead.
+    pub process: Option<Process>,
+}
+
+impl Instance {
+    /// Starts it again; not yet ready.
+    pub fn start(&mut self) {
+        self.process = Some(Process::spawn_on(&self.host, self.kind.program(), &self.arguments));
+    }
+
+    /// Waits until it is ready, the first time after a start.
+    pub async fn ready(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.ready().await;
+        }
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+}
+
+/// The deployment.
+pub struct Cluster {
+    pub nats: [Nats; 3],
+    pub hosts: [Host; 3],
+    /// Two of each kind, in the order of [`Kind::ALL`].
+    pub services: Vec<Instance>,
+    dir: TempDir,
+}
+
+impl Cluster {
+    /// Starts all of it, and waits until it is ready.
+    pub async fn start() -> Self {
+        let hosts = [1, 2, 3].map(Host::new);
+        let nats = Nats::start_cluster_on(hosts.clone().map(Some)).await;
+        let mut cluster = Self { nats, hosts, services: vec![], dir: tempfile::tempdir().unwrap() };
+        let each = Kind::ALL.into_iter().flat_map(|kind| [kind, kind]);
+        for (n, kind) in each.enumerate() {
+            let host = Host::new(11 + n as u8);
+            let arguments = cluster.arguments(kind, n, &host);
+            let mut instance = Instance { kind, host, arguments, process: None };
+            instance.start();
+            cluster.services.push(instance);
+        }
+        for service in &mut cluster.services {
+            service.ready().await;
+        }
+        cluster
+    }
+
+    /// Where the two gateways are.
+    pub fn urls(&self) -> Vec<String> {
+        let gateways = self.services.iter().filter(|service| service.kind == Kind::Gateway);
+        gateways.map(|gateway| format!("http://{}:6969", gateway.host.address)).collect()
+    }
+
+    /// Where the nats-servers are.
+    pub fn nats_urls(&self) -> String {
+        self.nats.each_ref().map(Nats::url).join(",")
+    }
+
+    /// Where this registry's index is.
+    pub fn index(&self, n: usize) -> std::path::PathBuf {
+        self.dir.path().join(format!("index-{n}"))
+    }
+
+    fn arguments(&self, kind: Kind, n: usize, host: &Host) -> Vec<String> {
+        let key = |role: Role| self.nats[0].keys.seed_file(role).to_str().unwrap().to_owned();
+        let index = self.index(n).to_str().unwrap().to_owned();
+        let admin = format!("{}:9090", host.address);
+        let bind = format!("{}:6969", host.address);
+        let keys = self.nats[0].keys.dir().to_str().unwrap().to_owned();
+        let urls = self.nats_urls();
+        let (role, own): (_, Vec<(&str, String)>) = match kind {
+            Kind::Registry => (
+                Role::Registry,
+                vec![
+                    ("server", SERVER.into()),
+                    ("index", index),
+                    ("replicas", "3".into()),
+                    ("nats-clients-nkey", key(Role::RegistryClients)),
+                    ("limit-client-requests", "0".into()),
+                ],
+            ),
+            Kind::Fanout => (
+                Role::Fanout,
+                vec![
+                    ("replicas", "3".into()),
+                    ("nats-clients-nkey", key(Role::FanoutClients)),
+                    ("limit-client-requests", "0".into()),
+                    ("limit-sender", "0".into()),
+                ],
+            ),
+            Kind::Sigchain => (Role::Sigchain, vec![("replicas", "3".into())]),
+            Kind::AuthCallout => (Role::AuthCallout, vec![("server", SERVER.into()), ("callout-keys", keys)]),
+            Kind::Gateway => {
+                let own = [("server", SERVER.into()), ("bind", bind)];
+                let flags = [
+                    "limit-requests",
+                    "limit-sends",
+                    "limit-registrations",
+                    "limit-sessions",
+                    "limit-streams",
+                ];
+                (Role::Gateway, own.into_iter().chain(flags.map(|flag| (flag, "0".into()))).collect())
+            }
+        };
+        let common = vec![
+            ("nats-url", urls),
+            ("nats-nkey", key(role)),
+            ("admin-bind", admin),
+            ("drain-seconds", "2".into()),
+        ];
+        own.into_iter().chain(common).map(|(flag, value)| format!("--{flag}={value}")).collect()
+    }
+}
