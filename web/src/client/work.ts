@@ -78,13 +78,13 @@ export class MailWork {
   unlocked(): void {
     this.#unlocked.ring();
     this.#arrived.ring();
-    this.#outbox.ring();
+    this.#outbox.wake();
     if (this.#feed.status.problem !== undefined) this.#feed.wake();
   }
 
   wake(): void {
     this.#feed.wake();
-    this.#outbox.ring();
+    this.#outbox.wake();
   }
 
   close(): void {
@@ -131,7 +131,7 @@ export class MailWork {
   #status(status: Status): void {
     this.#core.bus.tell({ type: 'status', status });
     if (status.live !== 'live') return;
-    this.#outbox.ring();
+    this.#outbox.wake();
     if (this.#core.keys) void introduceAll(this.#core).catch(() => {});
   }
 

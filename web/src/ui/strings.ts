@@ -194,6 +194,7 @@ export const chat = {
     received: 'Received',
     refused: 'Failed its check',
   },
+  late: 'Not sent yet. It goes on by itself.',
   retry: 'Try again',
   discard: 'Discard',
   refusedTitle: 'A message failed its check',
