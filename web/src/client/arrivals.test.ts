@@ -4,9 +4,12 @@ import { expect, test, vi } from 'vitest';
 import { Identity } from '../lib/identity.ts';
 import { compose, sealCopy } from '../lib/sealing/index.ts';
 import { startOver, storeArrived } from './arrivals.ts';
-import { changeRow, deleteConversation } from './conversations.ts';
+import { changeRow, deleteConversation, newRow, storeRow } from './conversations.ts';
 import { fact } from './database.ts';
+import { chunkBody } from './file-messages.ts';
+import { CHUNK_BYTES } from './limits.ts';
 import { Roster } from './roster.svelte.ts';
+import { memoryOf } from './seen-store.ts';
 import { device, EPOCH, mail, SERVER, sealedMail } from './test-device.ts';
 import { REFUSED } from './types.ts';
 import { writeText } from './writing.ts';
@@ -17,13 +20,14 @@ const bob = Identity.generate();
 test('what comes is stored with its place, in order and once', async () => {
   const { core, me } = await device();
   const messages = await Promise.all([3, 5, 9].map((seq) => mail(seq, alice, me, `${seq}`)));
-  expect(await storeArrived(core.db, EPOCH, messages.slice(0, 2))).toBe(2);
-  expect(await storeArrived(core.db, EPOCH, messages)).toBe(1);
+  expect(await storeArrived(core.db, EPOCH, messages.slice(0, 2))).toMatchObject({ messages: 2 });
+  expect(await storeArrived(core.db, EPOCH, messages)).toMatchObject({ messages: 1 });
   expect(await fact(core.db, 'place')).toEqual({ seq: 9, epoch: EPOCH });
   const rows = await core.db.getAll('arrived');
   expect(rows.map(({ message }) => message.seq)).toEqual([3, 5, 9]);
   // Of another store, and nobody said so yet.
-  expect(await storeArrived(core.db, 'e2', await Promise.all([mail(10, alice, me, 'no')]))).toBe(0);
+  const foreign = await storeArrived(core.db, 'e2', [await mail(10, alice, me, 'no')]);
+  expect(foreign).toEqual({ messages: 0, counted: 0 });
 });
 
 test('a conversation has its messages, counted, and nothing waits', async () => {
@@ -144,6 +148,56 @@ test("one's own copy is in the conversation with whom it was written to", async 
   const [item] = await laptop.items(alice.primary);
   expect(item).toMatchObject({ text: 'from the phone', mine: true, state: 'stored' });
   expect((await laptop.conversation(alice))?.unread).toBe(0);
+});
+
+test("one's own copy that was sent from here needn't be opened, and is remembered all the same", async () => {
+  const phone = await device();
+  const { core, me } = phone;
+  const message = compose(me, alice.primary, 'hi');
+  const copy = await sealCopy(me, message);
+  const arrived = { created_at: message.sent_at, envelope: copy as unknown as Record<string, unknown> };
+  core.ownCopies.set(copy.enc, memoryOf(message));
+  expect(await phone.take({ seq: 1, ...arrived })).toEqual([]);
+  expect([core.ownCopies.size, await core.db.count('arrived')]).toEqual([0, 0]);
+  // The very same a second time: a replay, whether its message is still here or not.
+  const [filed] = await phone.take({ seq: 2, ...arrived });
+  expect(filed).toMatchObject({ conversation: alice.primary, news: false });
+  const items = await phone.items(alice.primary);
+  expect(items.map(({ state, error }) => [state, error])).toEqual([['refused', 'already_seen']]);
+});
+
+test('while locked only what looks like a message of others counts, and then what is one', async () => {
+  const phone = await device();
+  const { core, me } = phone;
+  const copied = compose(me, alice.primary, 'from here');
+  const copy = await sealCopy(me, copied);
+  core.ownCopies.set(copy.enc, memoryOf(copied));
+  const chunk = { file: '00'.repeat(16), n: 0, data: new Uint8Array(CHUNK_BYTES) };
+  const elsewhere = compose(me, alice.primary, 'from elsewhere');
+  const mails = [
+    await mail(1, alice, me, 'hi'),
+    await mail(2, alice, me, chunkBody(chunk)),
+    { seq: 3, created_at: copied.sent_at, envelope: copy as unknown as Record<string, unknown> },
+    // Nobody can tell while it is sealed.
+    await sealedMail(4, me, { ...elsewhere, to: me.primary }),
+    await mail(5, bob, me, 'from one who is blocked'),
+  ];
+  await storeRow(core.db, { ...newRow(phone.keys.history, bob.primary, SERVER), blocked: true });
+  core.keys = undefined;
+  expect(await storeArrived(core.db, EPOCH, mails, core.ownCopies)).toEqual({ messages: 5, counted: 3 });
+  const roster = new Roster(core);
+  await roster.refresh();
+  expect(roster.unread).toBe(3);
+  core.keys = phone.keys;
+  await phone.open();
+  await roster.refresh();
+  expect(roster.unread).toBe(1);
+  // All of it again, after a restore.
+  await startOver(core.db, 'e2');
+  core.keys = undefined;
+  expect(await storeArrived(core.db, 'e2', mails)).toEqual({ messages: 5, counted: 0 });
+  await roster.refresh();
+  expect(roster.unread).toBe(1);
 });
 
 test('who is blocked is neither counted nor told', async () => {

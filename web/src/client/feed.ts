@@ -9,7 +9,7 @@ import { Signal } from '../lib/nats/signal.ts';
 import type { Session } from '../lib/session.ts';
 import { SseMail } from '../lib/sse/index.ts';
 import type { Message, Sent } from '../lib/wire.ts';
-import { startOver, storeArrived } from './arrivals.ts';
+import { type Copies, startOver, storeArrived } from './arrivals.ts';
 import type { Status } from './bus.ts';
 import { type Database, fact } from './database.ts';
 import { ClientError, codeOf, storageError } from './errors.ts';
@@ -38,8 +38,10 @@ export interface Source {
   natsUrl(): string | undefined;
   choice(): TransportChoice;
   status(status: Status): void;
-  /** Mail was stored. */
-  stored(): void;
+  /** One's own copies that were sent from here. */
+  readonly copies: Copies;
+  /** Mail was stored; so many of it count as unread while nobody can open it. */
+  stored(counted: number): void;
 }
 
 /** One stream of an opened transport. */
@@ -244,9 +246,13 @@ export class Feed {
     while (this.#waiting.length > 0) {
       const messages = this.#waiting;
       this.#waiting = [];
-      await storeArrived(this.#db, epoch, messages);
-      this.#source.stored();
+      await this.#store(epoch, messages);
     }
+  }
+
+  async #store(epoch: string, messages: readonly Message[]): Promise<void> {
+    const stored = await storeArrived(this.#db, epoch, messages, this.#source.copies);
+    if (stored.messages > 0) this.#source.stored(stored.counted);
   }
 
   /** Asks for mail while nothing streams. */
@@ -259,7 +265,7 @@ export class Feed {
       const place = (await fact(this.#db, 'place')) ?? { seq: 0 };
       const page = await history(session.api, token, session.handle, place.seq);
       if (place.epoch !== undefined && place.epoch !== page.epoch) await startOver(this.#db, page.epoch);
-      else if ((await storeArrived(this.#db, page.epoch, page.messages)) > 0) this.#source.stored();
+      else await this.#store(page.epoch, page.messages);
       more = page.next !== undefined;
     }
     // The server is there: so may its streams be.

@@ -1,14 +1,13 @@
 // Where a message that was opened belongs. All within one transaction.
 
 import type { SealedMessage } from '../lib/sealing/index.ts';
-import { keyOf } from '../lib/sealing/seen.ts';
 import { millis } from '../lib/timestamp.ts';
 import type { Primary } from '../lib/wire.ts';
 import { newRow, rowOf } from './conversations.ts';
 import { type ArrivedRow, conversationOf, type Whole } from './database.ts';
 import { readChunk, readManifest, storeChunk } from './file-messages.ts';
 import { appendMessage, type Content } from './messages.ts';
-import { admit } from './seen-store.ts';
+import { admit, memoryOf } from './seen-store.ts';
 import { REFUSED } from './types.ts';
 import type { Keys } from './vault.ts';
 
@@ -33,8 +32,9 @@ export async function fileMessage(
 ): Promise<Filed | undefined> {
   const { history } = keys;
   const peer = mine ? message.to : message.primary;
-  const id = keyOf(message);
-  const judgement = await admit(tx, message);
+  const memory = memoryOf(message);
+  const { id } = memory;
+  const judgement = await admit(tx, memory);
   const chunk = readChunk(message.body);
   if (chunk) {
     const place = judgement === 'new' ? await storeChunk(tx, history, message.primary, chunk) : undefined;

@@ -4,13 +4,14 @@ import { Signal } from '../lib/nats/signal.ts';
 import { KeyChanged, type Sealed, type SealedMessage, sealWithCopy } from '../lib/sealing/index.ts';
 import { timestamp } from '../lib/timestamp.ts';
 import type { Primary, Sent } from '../lib/wire.ts';
-import type { ConversationRow, Database, OutboxRow } from './database.ts';
+import type { ConversationRow, Database, OutboxRow, SeenRow } from './database.ts';
 import { ClientError, codeOf } from './errors.ts';
 import { chunkBody, chunkId, manifestBody } from './file-messages.ts';
 import { chunkOf } from './files.ts';
 import { openContent } from './messages.ts';
 import type { Addressee } from './peers.ts';
 import { isPassing, Retries } from './retries.ts';
+import { memoryOf } from './seen-store.ts';
 import type { Keys } from './vault.ts';
 
 /** What was sealed longer ago is sealed anew: after ten minutes no reader takes it. In milliseconds. */
@@ -32,7 +33,7 @@ export interface Post {
   /** The handle of the peer, and the key, which was checked. Throws `KeyChanged` or a `KezError`. */
   addressOf(conversation: ConversationRow): Promise<Addressee>;
   /** This copy may come: what is in it is here. */
-  copied(copy: Sealed): void;
+  copied(copy: Sealed, memory: SeenRow): void;
   /** A message changed. */
   changed(conversation: Primary, order: number): void;
   keyChanged(conversation: Primary, error: KeyChanged): Promise<void>;
@@ -134,7 +135,7 @@ export class Outbox {
     if (row.copy) {
       const sealed = await this.#sealed(row, conversation.primary, keys);
       if (!sealed) return;
-      await this.#leaveCopy(sealed.copy);
+      await this.#leaveCopy(sealed.copy, { id: row.id, at: sealed.at / 1000 });
       return this.#advance(row, 1);
     }
     const { handle, primary } = await this.#post.addressOf(conversation);
@@ -163,15 +164,15 @@ export class Outbox {
       const message = await this.#message({ ...row, part }, primary, keys);
       const { envelope, copy } = await sealWithCopy(keys.identity, message);
       await this.#post.deliver(handle, envelope);
-      if (handle !== this.#post.handle) await this.#leaveCopy(copy);
+      if (handle !== this.#post.handle) await this.#leaveCopy(copy, memoryOf(message));
     };
     await Promise.all(parts.map(send));
     await this.#advance(row, parts.length);
   }
 
   /** If it can't be left for good, the message is sent all the same; only the other devices miss it. */
-  async #leaveCopy(copy: Sealed): Promise<void> {
-    this.#post.copied(copy);
+  async #leaveCopy(copy: Sealed, memory: SeenRow): Promise<void> {
+    this.#post.copied(copy, memory);
     try {
       await this.#post.deliver(this.#post.handle, copy);
     } catch (error) {
@@ -184,7 +185,7 @@ export class Outbox {
     if (row.sealed && row.sealed.to === to && (isFresh(row) || !keys)) return row.sealed;
     if (!keys) throw new ClientError('locked');
     const message = await this.#message(row, to, keys);
-    const sealed = { to, at: Date.now(), ...(await sealWithCopy(keys.identity, message)) };
+    const sealed = { to, at: Date.parse(message.sent_at), ...(await sealWithCopy(keys.identity, message)) };
     const tx = this.#db.transaction('outbox', 'readwrite');
     const present = await tx.store.get(row.n as number);
     if (present) await tx.store.put({ ...present, sealed });
