@@ -4,11 +4,13 @@ import { expect, test, vi } from 'vitest';
 import { Identity } from '../lib/identity.ts';
 import { compose, sealCopy } from '../lib/sealing/index.ts';
 import { startOver, storeArrived } from './arrivals.ts';
-import { changeRow, deleteConversation, newRow, storeRow } from './conversations.ts';
-import { fact } from './database.ts';
+import { Chat } from './chat.svelte.ts';
+import { changeRow, deleteConversation, newRow, openPreview, storeRow } from './conversations.ts';
+import { type ConversationRow, fact, keepFact } from './database.ts';
 import { chunkBody } from './file-messages.ts';
 import { CHUNK_BYTES } from './limits.ts';
 import { Roster } from './roster.svelte.ts';
+import { search } from './search.ts';
 import { memoryOf } from './seen-store.ts';
 import { device, EPOCH, mail, SERVER, sealedMail } from './test-device.ts';
 import { REFUSED } from './types.ts';
@@ -84,6 +86,33 @@ test('what fails a check is shown with the name of the check', async () => {
     'not_opened',
     'unknown_version',
   ]);
+});
+
+test("a replay is shown where it came, and is nobody's news", async () => {
+  const phone = await device();
+  const [one, two] = [await mail(1, alice, phone.me, 'one'), await mail(2, alice, phone.me, 'two')];
+  await phone.take(one, two);
+  const before = await phone.conversation(alice);
+  const [filed] = await phone.take({ ...one, seq: 3 });
+  expect(filed).toMatchObject({ news: false, order: 2 });
+  const after = await phone.conversation(alice);
+  expect(after).toEqual({ ...before, count: 3, next: 3 });
+  const found: (string | undefined)[] = [];
+  for await (const { error } of search(phone.core, 'one', new AbortController().signal)) found.push(error);
+  expect(found.sort()).toEqual(['already_seen', undefined]);
+  // The memory forgot it, and its message is here.
+  await keepFact(phone.core.db, 'seen', { count: 2, floor: Date.parse(two.created_at) / 1000 });
+  await phone.core.db.clear('seen');
+  await phone.take({ ...two, seq: 4 });
+  expect((await phone.items(alice.primary)).at(-1)?.error).toBe('already_seen');
+  expect(await phone.conversation(alice)).toEqual({ ...before, count: 4, next: 4 });
+  // What is discarded leaves the last one that was news.
+  const chat = new Chat(phone.core, after as ConversationRow);
+  const items = await phone.items(alice.primary);
+  await chat.discard(items[1]?.id ?? '');
+  const { box } = (await phone.conversation(alice)) as ConversationRow;
+  expect(openPreview(phone.keys.history, { ...(after as ConversationRow), box }).text).toBe('one');
+  chat.close();
 });
 
 test('what was sealed anew, or is served again after a restore, is passed over', async () => {

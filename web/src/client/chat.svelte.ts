@@ -7,8 +7,8 @@ import type { ConversationRow, MessageRow } from './database.ts';
 import { allChunks, whole } from './database.ts';
 import { ClientError } from './errors.ts';
 import { assemble } from './files.ts';
-import { itemOf, openContent } from './messages.ts';
-import type { Conversation, Item } from './types.ts';
+import { itemOf, openContent, preview } from './messages.ts';
+import { type Conversation, type Item, REPLAY } from './types.ts';
 
 /** Messages that are loaded at once. */
 const PAGE = 60;
@@ -130,15 +130,11 @@ export class Chat {
       await messages.delete([row.conversation, row.order]);
       conversation.count -= 1;
       const range = IDBKeyRange.bound([row.conversation], [row.conversation, []]);
-      const last = (await messages.openCursor(range, 'prev'))?.value;
-      const content = last && openContent(history, last);
-      const { draft } = openPreview(history, conversation);
+      let cursor = await messages.openCursor(range, 'prev');
+      while (cursor?.value.error === REPLAY) cursor = await cursor.continue();
+      const last = cursor?.value;
       conversation.lastAt = last?.at ?? conversation.lastAt;
-      conversation.box = sealPreview(history, conversation.id, {
-        text: content && 'text' in content ? content.text.slice(0, 200).toWellFormed() : '',
-        ...(content && 'file' in content ? { file: content.file.name } : {}),
-        draft,
-      });
+      preview(history, conversation, last && openContent(history, last));
       await tx.objectStore('conversations').put(conversation);
     }
     await tx.done;

@@ -156,6 +156,7 @@ export const list = {
   keyChanged: 'Key changed',
   verified: 'Verified',
   refused: 'Failed checks',
+  failedCheck: (code: string) => `Failed its check (${code}):`,
   noneTitle: 'Pick a conversation',
   noneText: 'Or begin a new one. What you write is sealed before it leaves this device.',
 };
