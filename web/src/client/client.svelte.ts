@@ -266,7 +266,10 @@ export class Client {
     globalThis.location.reload();
   }
 
-  /** Who is meant by a handle, `handle@server` or a key. Throws a `KezError`, `KeyChanged`, `ForeignServer`, `not_a_peer`. */
+  /**
+   * Who is meant by a handle, `handle@server` or a key. Where a handle's key changed, and nothing proves it, this is who was known, and their conversation says so.
+   * Throws a `KezError`, `ForeignServer`, `not_a_peer`.
+   */
   async findPeer(text: string): Promise<Peer> {
     const { findPeer } = await engine();
     const { primary, handle } = await findPeer(this.#core, text);
@@ -284,7 +287,7 @@ export class Client {
     if (!known && handle !== undefined) row.handle = handle;
     const chat = new Chat(this.#core, row);
     this.current = chat;
-    void this.#load(chat, known ? undefined : row);
+    void this.#load(chat, known && !known.hidden ? undefined : row);
     return chat;
   }
 

@@ -57,7 +57,7 @@ export interface ConversationRow {
   server: string;
   verified: boolean;
   blocked: boolean;
-  /** Deleted while it was blocked: kept for that alone, and not listed. */
+  /** Deleted while the peer was blocked or verified: kept for that alone, and not listed. */
   hidden?: true;
   keyChange?: { to: Primary; proven: boolean };
   lastAt: number;

@@ -7,7 +7,7 @@ const LONGEST = 5 * 60_000;
 
 /**
  * `no_storage`: the browser keeps nothing for this page, as in some private windows. `device_full`: there is no room for more. `storage_closed`: another window
- * has a newer version of the application, this one must be loaded again. `locked`: the keys aren't at hand.
+ * has a newer version of the application, this one must be loaded again. `locked`: the keys aren't at hand. `key_changed_again`: what the person decided about is no longer the peer's key.
  */
 export type ClientCode =
   | 'no_storage'
@@ -18,6 +18,7 @@ export type ClientCode =
   | 'foreign_server'
   | 'not_a_peer'
   | 'not_successor'
+  | 'key_changed_again'
   | 'file_too_large'
   | 'file_incomplete'
   | 'file_damaged'

@@ -41,8 +41,8 @@ export async function appendMessage(
   row.count += 1;
   if (message.error !== REPLAY) {
     row.lastAt = message.at;
-    if (message.mine) delete row.hidden;
-    else if (!row.blocked) row.unread += 1;
+    if (message.mine || !row.blocked) delete row.hidden;
+    if (!message.mine && !row.blocked) row.unread += 1;
     preview(history, row, content);
   }
   await tx.objectStore('conversations').put(row);

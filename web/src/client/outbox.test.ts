@@ -219,6 +219,38 @@ test('a message whose conversation joins another on its way is sent from there',
   expect(items.map(({ state }) => state)).toEqual(['received', 'stored', 'stored']);
 });
 
+test('a key that changed while it was locked is followed when it is unlocked', async () => {
+  const [alice, carol] = [await device(), Identity.generate()];
+  const inboxes = new Inboxes();
+  // A conversation under the next key, which only an unlocked device can join.
+  await alice.take(await mail(1, carol, alice.me, 'my old key is bob’s'));
+  await writeText(alice.core, bob.primary, 'hi');
+  const { keys } = alice.core;
+  let moved = 0;
+  inboxes.failures.push(KezError.local('timeout', 'no answer'));
+  const box = new Outbox(alice.core.db, {
+    ...post(alice, inboxes),
+    addressOf: async ({ id, primary }) => {
+      if (inboxes.failures.length > 0) return { handle: 'bobby', primary };
+      moved += 1;
+      await moveTo(alice.core, id, carol.primary);
+      return { handle: 'bobby', primary: carol.primary };
+    },
+  });
+  const running = box.run();
+  await vi.waitFor(() => expect(inboxes.failures).toEqual([]), 20_000);
+  alice.core.keys = undefined;
+  box.wake();
+  await vi.waitFor(() => expect(moved).toBe(1), 20_000);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  alice.core.keys = keys;
+  expect((await alice.items(bob.primary)).map(({ state }) => state)).toEqual(['sending']);
+  box.wake();
+  await vi.waitFor(() => expect(inboxes.stored).toHaveLength(2), 20_000);
+  box.close();
+  await running;
+});
+
 test('locked, what is sealed goes on, and nothing else', async () => {
   const alice = await device();
   const inboxes = new Inboxes();

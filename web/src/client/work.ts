@@ -80,6 +80,7 @@ export class MailWork {
     this.#unlocked.ring();
     this.#arrived.ring();
     this.#outbox.wake();
+    if (this.#feed.status.live === 'live') void introduceAll(this.#core).catch(() => {});
     if (this.#feed.status.problem !== undefined) this.#feed.wake();
   }
 

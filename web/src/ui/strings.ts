@@ -364,6 +364,8 @@ export const errors: Readonly<Record<string, string>> = {
   foreign_server: 'That address is of another server. You can write to people on this server only.',
   key_changed:
     'The key of this person changed, and nothing proves that they did it. Decide about the new key first.',
+  key_changed_again:
+    'The key of this person changed once more since you looked. Look at the new notice, and decide about that one.',
   device_full: 'This device has no room left. Free some space, then try again.',
   no_storage:
     'This browser keeps nothing for this page, as in some private windows. Open it in an ordinary window.',
