@@ -2,9 +2,6 @@
 
 import { KezError } from '../lib/error.ts';
 
-/** No server is left alone for longer, in milliseconds. */
-const LONGEST = 5 * 60_000;
-
 /**
  * `no_storage`: the browser keeps nothing for this page, as in some private windows. `device_full`: there is no room for more. `storage_closed`: another window
  * has a newer version of the application, this one must be loaded again. `locked`: the keys aren't at hand. `key_changed_again`: what the person decided about is no longer the peer's key.
@@ -63,8 +60,7 @@ export function codeOf(error: unknown): string {
 
 /** How long the server that answered asks to be left alone, in milliseconds. */
 export function askedPause(error: unknown): number {
-  if (!(error instanceof KezError) || error.status === 0) return 0;
-  return Math.min(LONGEST, 1000 * (error.retryAfter ?? 0));
+  return error instanceof KezError ? error.asked : 0;
 }
 
 /** What an error of the database means. */

@@ -12,7 +12,7 @@ import type { Message, Sent } from '../lib/wire.ts';
 import { type Copies, startOver, storeArrived } from './arrivals.ts';
 import type { Status } from './bus.ts';
 import { type Database, fact } from './database.ts';
-import { ClientError, codeOf, storageError } from './errors.ts';
+import { askedPause, ClientError, codeOf, storageError } from './errors.ts';
 import type { Live, Transport, TransportChoice } from './types.ts';
 
 /** A transport that doesn't connect within this, or in so many tries, is left: for the other one, if there is one. In milliseconds. */
@@ -66,6 +66,8 @@ export class Feed {
   #woken = false;
   /** Since when there is no stream. */
   #lostAt = performance.now();
+  /** The server asked to be left alone until then, by `performance.now`. */
+  #notBefore = 0;
   /** Which transport is tried next where none is chosen. */
   #nearer: Transport = 'sse';
   #closed = false;
@@ -103,7 +105,7 @@ export class Feed {
   }
 
   async run(): Promise<void> {
-    const beat = setInterval(() => void this.#poll().catch(() => {}), HEARTBEAT);
+    const beat = setInterval(() => void this.#poll().catch((error) => this.#heed(error)), HEARTBEAT);
     try {
       while (!this.#closed) {
         await this.#once().catch(async (error) => {
@@ -128,6 +130,7 @@ export class Feed {
       await this.#follow(this.#session, transport);
     } catch (cause) {
       error = storageError(cause);
+      this.#heed(cause);
     }
     this.#stream = undefined;
     if (this.#closed) return;
@@ -152,6 +155,18 @@ export class Feed {
     const pause = backoff(Math.max(0, this.#failures - 1), FIRST_PAUSE, LAST_PAUSE);
     // What a person must put right is tried again when they wake this.
     await this.#bell.wait(refused && this.#problem !== undefined ? Number.POSITIVE_INFINITY : pause);
+    // Nothing wakes it before the server wants it.
+    while (!this.#closed && this.#left() > 0) await this.#bell.wait(this.#left());
+  }
+
+  /** Leaves the server alone for as long as it asks. */
+  #heed(error: unknown): void {
+    this.#notBefore = Math.max(this.#notBefore, performance.now() + askedPause(error));
+  }
+
+  /** Milliseconds for which the server is to be left alone. */
+  #left(): number {
+    return this.#notBefore - performance.now();
   }
 
   #waitingState(): Live {
@@ -196,6 +211,7 @@ export class Feed {
           await this.#writing;
           await startOver(this.#db, event.epoch);
         } else {
+          this.#heed(event.error);
           tries += 1;
           this.#failures += 1;
           this.#say(this.#waitingState(), undefined);
@@ -258,7 +274,7 @@ export class Feed {
   /** Asks for mail while nothing streams. */
   async #poll(): Promise<void> {
     const session = this.#session;
-    if (this.#live === 'live' || !session || this.#closed || this.#writing) return;
+    if (this.#live === 'live' || !session || this.#closed || this.#writing || this.#left() > 0) return;
     const token = await session.token();
     let more = true;
     while (more && this.status.live !== 'live') {

@@ -30,5 +30,7 @@ test('an answer over HTTP is read, and that of a proxy too', async () => {
   const later = JSON.stringify({ code: 'of_a_later_server', detail: 'no' });
   expect(await answer(422, later)).toMatchObject({ code: 'internal', status: 422, retryAfter: undefined });
   const busy = new Response('<html>', { status: 429, headers: { 'retry-after': '9' } });
-  expect(await KezError.fromResponse(busy)).toMatchObject({ code: 'rate_limited', retryAfter: 9 });
+  expect(await KezError.fromResponse(busy)).toMatchObject({ code: 'rate_limited', asked: 9000 });
+  expect(KezError.of('rate_limited', '', 1e9).asked).toBe(300_000);
+  expect([KezError.of('unknown_handle', '').asked, KezError.local('timeout', '').asked]).toEqual([0, 0]);
 });

@@ -9,6 +9,9 @@ import type { Code, Problem } from './wire.ts';
  */
 export type LocalCode = 'disconnected' | 'timeout' | 'refused' | 'malformed';
 
+/** No server is left alone for longer, in milliseconds. */
+const LONGEST = 5 * 60_000;
+
 /** What a status means that isn't explained. Others below 500 say that this request is never taken. */
 const MEANT: Readonly<Record<number, Code>> = {
   401: 'invalid_token',
@@ -33,6 +36,11 @@ export class KezError extends Error {
     options?: ErrorOptions,
   ) {
     super(`${detail} (${code})`, options);
+  }
+
+  /** How long the server that answered asks to be left alone, in milliseconds; no longer than five minutes. */
+  get asked(): number {
+    return this.status === 0 ? 0 : Math.min(LONGEST, 1000 * (this.retryAfter ?? 0));
   }
 
   /** Nobody answered, for this reason. Sending the same message again is safe: it is stored once. */
