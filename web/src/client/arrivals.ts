@@ -6,7 +6,7 @@ import { timestamp } from '../lib/timestamp.ts';
 import type { Message } from '../lib/wire.ts';
 import { breath } from './breath.ts';
 import type { ArrivedRow, Database, Place, SeenRow } from './database.ts';
-import { whole } from './database.ts';
+import { abort, whole } from './database.ts';
 import { codeOf, isStorageError } from './errors.ts';
 import { isChunkLong } from './file-messages.ts';
 import { type Filed, fileMessage, fileRefusal } from './filing.ts';
@@ -155,14 +155,5 @@ async function open(opener: Opener, row: ArrivedRow): Promise<Opened> {
     return { row, message: await opener.open(envelope, created_at) };
   } catch (error) {
     return { row, refused: codeOf(error) };
-  }
-}
-
-function abort(tx: { abort(): void; done: Promise<void> }): void {
-  tx.done.catch(() => {});
-  try {
-    tx.abort();
-  } catch {
-    // It ended by itself.
   }
 }

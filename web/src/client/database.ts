@@ -206,6 +206,16 @@ export function whole(db: Database): Whole {
   return db.transaction(STORES, 'readwrite', { durability: 'strict' });
 }
 
+/** Takes back what a transaction did. */
+export function abort(tx: { abort(): void; done: Promise<void> }): void {
+  tx.done.catch(() => {});
+  try {
+    tx.abort();
+  } catch {
+    // It ended by itself.
+  }
+}
+
 /** A conversation by any key that its peer had. */
 export function conversationOf(tx: Whole, key: Primary): Promise<ConversationRow | undefined> {
   return tx.objectStore('conversations').index('keys').get(key);
