@@ -4,9 +4,14 @@ import { expect, test, vi } from 'vitest';
 import { Identity } from '../lib/identity.ts';
 import { compose, sealCopy } from '../lib/sealing/index.ts';
 import { startOver, storeArrived } from './arrivals.ts';
-import { changeRow, deleteConversation } from './conversations.ts';
-import { fact } from './database.ts';
+import { Chat } from './chat.svelte.ts';
+import { changeRow, deleteConversation, newRow, openPreview, storeRow } from './conversations.ts';
+import { type ConversationRow, fact, keepFact } from './database.ts';
+import { chunkBody } from './file-messages.ts';
+import { CHUNK_BYTES } from './limits.ts';
 import { Roster } from './roster.svelte.ts';
+import { search } from './search.ts';
+import { memoryOf } from './seen-store.ts';
 import { device, EPOCH, mail, SERVER, sealedMail } from './test-device.ts';
 import { REFUSED } from './types.ts';
 import { writeText } from './writing.ts';
@@ -17,13 +22,14 @@ const bob = Identity.generate();
 test('what comes is stored with its place, in order and once', async () => {
   const { core, me } = await device();
   const messages = await Promise.all([3, 5, 9].map((seq) => mail(seq, alice, me, `${seq}`)));
-  expect(await storeArrived(core.db, EPOCH, messages.slice(0, 2))).toBe(2);
-  expect(await storeArrived(core.db, EPOCH, messages)).toBe(1);
+  expect(await storeArrived(core.db, EPOCH, messages.slice(0, 2))).toMatchObject({ messages: 2 });
+  expect(await storeArrived(core.db, EPOCH, messages)).toMatchObject({ messages: 1 });
   expect(await fact(core.db, 'place')).toEqual({ seq: 9, epoch: EPOCH });
   const rows = await core.db.getAll('arrived');
   expect(rows.map(({ message }) => message.seq)).toEqual([3, 5, 9]);
   // Of another store, and nobody said so yet.
-  expect(await storeArrived(core.db, 'e2', await Promise.all([mail(10, alice, me, 'no')]))).toBe(0);
+  const foreign = await storeArrived(core.db, 'e2', [await mail(10, alice, me, 'no')]);
+  expect(foreign).toEqual({ messages: 0, counted: 0 });
 });
 
 test('a conversation has its messages, counted, and nothing waits', async () => {
@@ -80,6 +86,33 @@ test('what fails a check is shown with the name of the check', async () => {
     'not_opened',
     'unknown_version',
   ]);
+});
+
+test("a replay is shown where it came, and is nobody's news", async () => {
+  const phone = await device();
+  const [one, two] = [await mail(1, alice, phone.me, 'one'), await mail(2, alice, phone.me, 'two')];
+  await phone.take(one, two);
+  const before = await phone.conversation(alice);
+  const [filed] = await phone.take({ ...one, seq: 3 });
+  expect(filed).toMatchObject({ news: false, order: 2 });
+  const after = await phone.conversation(alice);
+  expect(after).toEqual({ ...before, count: 3, next: 3 });
+  const found: (string | undefined)[] = [];
+  for await (const { error } of search(phone.core, 'one', new AbortController().signal)) found.push(error);
+  expect(found.sort()).toEqual(['already_seen', undefined]);
+  // The memory forgot it, and its message is here.
+  await keepFact(phone.core.db, 'seen', { count: 2, floor: Date.parse(two.created_at) / 1000 });
+  await phone.core.db.clear('seen');
+  await phone.take({ ...two, seq: 4 });
+  expect((await phone.items(alice.primary)).at(-1)?.error).toBe('already_seen');
+  expect(await phone.conversation(alice)).toEqual({ ...before, count: 4, next: 4 });
+  // What is discarded leaves the last one that was news.
+  const chat = new Chat(phone.core, after as ConversationRow);
+  const items = await phone.items(alice.primary);
+  await chat.discard(items[1]?.id ?? '');
+  const { box } = (await phone.conversation(alice)) as ConversationRow;
+  expect(openPreview(phone.keys.history, { ...(after as ConversationRow), box }).text).toBe('one');
+  chat.close();
 });
 
 test('what was sealed anew, or is served again after a restore, is passed over', async () => {
@@ -144,6 +177,56 @@ test("one's own copy is in the conversation with whom it was written to", async 
   const [item] = await laptop.items(alice.primary);
   expect(item).toMatchObject({ text: 'from the phone', mine: true, state: 'stored' });
   expect((await laptop.conversation(alice))?.unread).toBe(0);
+});
+
+test("one's own copy that was sent from here needn't be opened, and is remembered all the same", async () => {
+  const phone = await device();
+  const { core, me } = phone;
+  const message = compose(me, alice.primary, 'hi');
+  const copy = await sealCopy(me, message);
+  const arrived = { created_at: message.sent_at, envelope: copy as unknown as Record<string, unknown> };
+  core.ownCopies.set(copy.enc, memoryOf(message));
+  expect(await phone.take({ seq: 1, ...arrived })).toEqual([]);
+  expect([core.ownCopies.size, await core.db.count('arrived')]).toEqual([0, 0]);
+  // The very same a second time: a replay, whether its message is still here or not.
+  const [filed] = await phone.take({ seq: 2, ...arrived });
+  expect(filed).toMatchObject({ conversation: alice.primary, news: false });
+  const items = await phone.items(alice.primary);
+  expect(items.map(({ state, error }) => [state, error])).toEqual([['refused', 'already_seen']]);
+});
+
+test('while locked only what looks like a message of others counts, and then what is one', async () => {
+  const phone = await device();
+  const { core, me } = phone;
+  const copied = compose(me, alice.primary, 'from here');
+  const copy = await sealCopy(me, copied);
+  core.ownCopies.set(copy.enc, memoryOf(copied));
+  const chunk = { file: '00'.repeat(16), n: 0, data: new Uint8Array(CHUNK_BYTES) };
+  const elsewhere = compose(me, alice.primary, 'from elsewhere');
+  const mails = [
+    await mail(1, alice, me, 'hi'),
+    await mail(2, alice, me, chunkBody(chunk)),
+    { seq: 3, created_at: copied.sent_at, envelope: copy as unknown as Record<string, unknown> },
+    // Nobody can tell while it is sealed.
+    await sealedMail(4, me, { ...elsewhere, to: me.primary }),
+    await mail(5, bob, me, 'from one who is blocked'),
+  ];
+  await storeRow(core.db, { ...newRow(phone.keys.history, bob.primary, SERVER), blocked: true });
+  core.keys = undefined;
+  expect(await storeArrived(core.db, EPOCH, mails, core.ownCopies)).toEqual({ messages: 5, counted: 3 });
+  const roster = new Roster(core);
+  await roster.refresh();
+  expect(roster.unread).toBe(3);
+  core.keys = phone.keys;
+  await phone.open();
+  await roster.refresh();
+  expect(roster.unread).toBe(1);
+  // All of it again, after a restore.
+  await startOver(core.db, 'e2');
+  core.keys = undefined;
+  expect(await storeArrived(core.db, 'e2', mails)).toEqual({ messages: 5, counted: 0 });
+  await roster.refresh();
+  expect(roster.unread).toBe(1);
 });
 
 test('who is blocked is neither counted nor told', async () => {

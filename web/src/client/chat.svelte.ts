@@ -1,5 +1,6 @@
 // The conversation that is open: a range of its messages, and what a person does there.
 
+import type { Primary } from '../lib/wire.ts';
 import type { Change } from './bus.ts';
 import { changeRow, openPreview, sealPreview, viewOf } from './conversations.ts';
 import { type Core, engine } from './core.ts';
@@ -7,8 +8,8 @@ import type { ConversationRow, MessageRow } from './database.ts';
 import { allChunks, whole } from './database.ts';
 import { ClientError } from './errors.ts';
 import { assemble } from './files.ts';
-import { itemOf, openContent } from './messages.ts';
-import type { Conversation, Item } from './types.ts';
+import { itemOf, openContent, preview } from './messages.ts';
+import { type Conversation, type Item, REPLAY } from './types.ts';
 
 /** Messages that are loaded at once. */
 const PAGE = 60;
@@ -130,15 +131,11 @@ export class Chat {
       await messages.delete([row.conversation, row.order]);
       conversation.count -= 1;
       const range = IDBKeyRange.bound([row.conversation], [row.conversation, []]);
-      const last = (await messages.openCursor(range, 'prev'))?.value;
-      const content = last && openContent(history, last);
-      const { draft } = openPreview(history, conversation);
+      let cursor = await messages.openCursor(range, 'prev');
+      while (cursor?.value.error === REPLAY) cursor = await cursor.continue();
+      const last = cursor?.value;
       conversation.lastAt = last?.at ?? conversation.lastAt;
-      conversation.box = sealPreview(history, conversation.id, {
-        text: content && 'text' in content ? content.text.slice(0, 200).toWellFormed() : '',
-        ...(content && 'file' in content ? { file: content.file.name } : {}),
-        draft,
-      });
+      preview(history, conversation, last && openContent(history, last));
       await tx.objectStore('conversations').put(conversation);
     }
     await tx.done;
@@ -177,16 +174,33 @@ export class Chat {
     });
   }
 
-  /** Goes on under the key that the peer's handle has now; or, where that was proven, has seen the notice. Messages that failed for it may be retried. */
-  async acceptKeyChange(): Promise<void> {
+  /**
+   * Goes on under the key `to`, which a notice showed; or, where it was proven, has seen the notice. Messages that failed for it may be retried. Throws
+   * `key_changed_again` where there is a notice about another key by now.
+   */
+  async acceptKeyChange(to: Primary): Promise<void> {
     const { acceptKey } = await engine();
-    await acceptKey(this.#core, this.peer.id);
+    await acceptKey(this.#core, this.peer.id, to);
   }
 
-  /** The key was compared in person, or not any more. */
-  async setVerified(verified: boolean): Promise<void> {
+  /** This key was compared in person, and is pinned. Throws `key_changed_again` where it isn't the peer's any more. */
+  async verify(primary: Primary): Promise<void> {
+    const { peersOf } = await engine();
+    let handle: string | undefined;
+    let same = false;
     await this.#change((row) => {
-      row.verified = verified;
+      handle = row.handle;
+      same = row.primary === primary;
+      row.verified ||= same;
+    });
+    if (!same) throw new ClientError('key_changed_again');
+    if (handle !== undefined) await peersOf(this.#core).pin(handle, primary);
+  }
+
+  /** That the key was compared isn't known any more. */
+  async forgetVerified(): Promise<void> {
+    await this.#change((row) => {
+      row.verified = false;
     });
   }
 

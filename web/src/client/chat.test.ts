@@ -87,7 +87,7 @@ test('a proven key is the conversation’s at once, with what came from it', asy
   );
   await writeText(phone.core, bob.primary, 'an answer');
   const chat = await open(phone, alice);
-  await chat.setVerified(true);
+  await chat.verify(alice.primary);
   await moveTo(phone.core, alice.primary, bob.primary);
   await soon(() =>
     expect(chat.window.map(({ text }) => text)).toEqual([
@@ -103,7 +103,7 @@ test('a proven key is the conversation’s at once, with what came from it', asy
   // Both keys lead to it now.
   await phone.take(await mail(3, alice, phone.me, 'late'), await mail(4, bob, phone.me, 'later'));
   await soon(() => expect(chat.count).toBe(5));
-  await chat.acceptKeyChange();
+  await chat.acceptKeyChange(bob.primary);
   await soon(() => expect(chat.peer.keyChange).toBeUndefined());
   chat.close();
 });
@@ -115,7 +115,7 @@ test('an unproven key changes nothing until the person takes it', async () => {
   await warnOfKey(phone.core, alice.primary, bob.primary);
   await soon(() => expect(chat.peer.keyChange).toEqual({ to: bob.primary, proven: false }));
   expect(chat.peer.primary).toBe(alice.primary);
-  await acceptKey(phone.core, alice.primary);
+  await acceptKey(phone.core, alice.primary, bob.primary);
   await soon(() => expect(chat.peer).toMatchObject({ primary: bob.primary, keyChange: undefined }));
   chat.close();
 });

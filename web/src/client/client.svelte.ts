@@ -30,18 +30,17 @@ import {
 } from './database.ts';
 import { codeOf } from './errors.ts';
 import { IdentityLog } from './identity.svelte.ts';
-import { anotherLeads, lead, seize } from './leader.ts';
+import { anotherLeads } from './leader.ts';
+import { Lock } from './lock.ts';
+import { MailTurn } from './mail-turn.ts';
 import { Presence } from './presence.ts';
 import { Roster } from './roster.svelte.ts';
 import { search } from './search.ts';
 import type { Conversation, Hit, Live, Peer, Phase, Transport, TransportChoice } from './types.ts';
 import { Update } from './update.ts';
-import { type Keys, keysOf, type Secrets, wipe } from './vault.ts';
-import type { MailWork } from './work.ts';
+import type { Secrets } from './vault.ts';
 
-/** In which the window that gets the mail must answer one that is looked at, in milliseconds. */
-const ANSWER = 5_000;
-/** In which a window that is unlocked tells a new one so. */
+/** In which a window that is unlocked tells a new one so, in milliseconds. */
 const ANSWER_HELLO = 200;
 
 export class Client {
@@ -68,28 +67,30 @@ export class Client {
   readonly #core: Core;
   readonly #roster: Roster;
   readonly #presence: Presence;
+  readonly #lock: Lock;
+  readonly #turn: MailTurn;
   readonly #stop = new AbortController();
   /** Handles of people who were looked up. */
   readonly #found = new Map<Primary, string>();
   readonly #update = new Update(() => {
     this.updateReady = true;
   });
-  #leading = false;
-  /** How often it was locked: what began to unlock it before that comes too late. */
-  #locks = 0;
-  /** While this window is the one that gets the mail. */
-  #work: MailWork | undefined;
-  #answered = false;
 
   private constructor(db: Database | undefined, bus: Bus) {
     // Without a database nothing is ever asked of it: the phase stays `loading`.
     this.#core = new Core(db as Database, bus);
     this.#roster = new Roster(this.#core);
     this.identity = new IdentityLog(this.#core);
+    this.#turn = new MailTurn(this.#core, this.#stop.signal, (ids) => void this.#news(ids));
+    this.#lock = new Lock(this.#core, {
+      opening: () => this.#opening(),
+      opened: () => this.#opened(),
+      closed: () => this.#closed(),
+    });
     this.#presence = new Presence(this.#core, {
       idle: () => this.lock(),
-      slept: () => this.#work?.wake(),
-      seen: () => void this.#wakeMail(),
+      slept: () => this.#turn.work?.wake(),
+      seen: () => this.#seen(),
       network: () => bus.tell({ type: 'wake' }),
       leaving: () => this.current?.saveNow(),
     });
@@ -146,7 +147,7 @@ export class Client {
       this.phase = 'locked';
       await this.#roster.refresh();
     }
-    void this.#lead();
+    this.#getMail();
   }
 
   /** Who the server is; what it said last time counts while it is away. */
@@ -218,20 +219,21 @@ export class Client {
   }
 
   async #settle(settling: Promise<Settled>): Promise<void> {
-    const { bus } = this.#core;
-    const locks = this.#locks;
+    await this.#lock.unlock(this.#keep(settling));
+    this.#getMail();
+  }
+
+  async #keep(settling: Promise<Settled>): Promise<Secrets> {
     const settled = await settling;
     await keepAccount(this.#core, settled);
     this.#showAccount(settled.account);
-    bus.tellOthers({ type: 'account' });
-    await this.#unlock(settled.secrets, locks);
-    void this.#lead();
+    this.#core.bus.tellOthers({ type: 'account' });
+    return settled.secrets;
   }
 
   /** Throws `WrongPassphrase`. A lock that comes meanwhile counts. */
-  async unlock(passphrase: string): Promise<void> {
-    const locks = this.#locks;
-    await this.#unlock(await openKept(this.#core, passphrase), locks);
+  unlock(passphrase: string): Promise<void> {
+    return this.#lock.unlock(openKept(this.#core, passphrase));
   }
 
   /** The recovery phrase. Throws `WrongPassphrase`. */
@@ -266,7 +268,10 @@ export class Client {
     globalThis.location.reload();
   }
 
-  /** Who is meant by a handle, `handle@server` or a key. Throws a `KezError`, `KeyChanged`, `ForeignServer`, `not_a_peer`. */
+  /**
+   * Who is meant by a handle, `handle@server` or a key. Where a handle's key changed, and nothing proves it, this is who was known, and their conversation says so.
+   * Throws a `KezError`, `ForeignServer`, `not_a_peer`.
+   */
   async findPeer(text: string): Promise<Peer> {
     const { findPeer } = await engine();
     const { primary, handle } = await findPeer(this.#core, text);
@@ -284,7 +289,7 @@ export class Client {
     if (!known && handle !== undefined) row.handle = handle;
     const chat = new Chat(this.#core, row);
     this.current = chat;
-    void this.#load(chat, known ? undefined : row);
+    void this.#load(chat, known && !known.hidden ? undefined : row);
     return chat;
   }
 
@@ -329,31 +334,17 @@ export class Client {
     return search(this.#core, text, stop);
   }
 
-  async #unlock(secrets: Secrets, locks: number): Promise<void> {
-    const open = await this.#unlockHere(await keysOf(secrets), locks);
-    if (open) this.#core.bus.tellOthers({ type: 'unlocked', secrets });
-  }
-
-  /** Says whether it is open, and wasn't locked since there were so many `locks`. */
-  async #unlockHere(keys: Keys, locks: number): Promise<boolean> {
-    if (locks !== this.#locks) {
-      wipe(keys);
-      return false;
-    }
-    this.#core.keys = keys;
+  async #opening(): Promise<void> {
     this.#presence.used();
     await this.#roster.refresh();
-    if (locks !== this.#locks) return false;
-    this.phase = 'open';
-    this.#work?.unlocked();
-    return true;
   }
 
-  async #lockHere(): Promise<void> {
-    const { keys } = this.#core;
-    this.#locks += 1;
-    this.#core.keys = undefined;
-    if (keys) wipe(keys);
+  #opened(): void {
+    this.phase = 'open';
+    this.#turn.work?.unlocked();
+  }
+
+  async #closed(): Promise<void> {
     this.closeChat();
     this.identity.lock();
     this.#found.clear();
@@ -362,7 +353,7 @@ export class Client {
   }
 
   #hear(notice: Notice): void {
-    const { bus } = this.#core;
+    this.#turn.hear(notice);
     switch (notice.type) {
       case 'changed':
         this.#roster.changed(notice.changes);
@@ -383,10 +374,10 @@ export class Client {
         this.#answerHello();
         break;
       case 'unlocked':
-        void this.#takeKeys(notice.secrets);
+        void this.#lock.take(notice.secrets);
         break;
       case 'locked':
-        if (this.account) void this.#lockHere();
+        if (this.account) void this.#lock.close();
         break;
       case 'touched':
         this.#presence.used();
@@ -394,27 +385,14 @@ export class Client {
       case 'account':
         globalThis.location.reload();
         break;
-      case 'ping':
-        if (this.#work) bus.tellOthers({ type: 'awake' });
-        break;
-      case 'awake':
-        this.#answered = true;
-        break;
     }
   }
 
   #answerHello(): void {
     const { bus, keys } = this.#core;
     if (keys) bus.tellOthers({ type: 'unlocked', secrets: keys.secrets });
-    if (this.#work) bus.tellOthers({ type: 'status', status: this.#work.status });
-  }
-
-  /** Another window was unlocked. */
-  async #takeKeys(secrets: Secrets): Promise<void> {
-    const locks = this.#locks;
-    const keys = await keysOf(secrets);
-    const ours = keys.identity.primary === this.account?.primary;
-    if (ours && !this.#core.keys) await this.#unlockHere(keys, locks);
+    const { work } = this.#turn;
+    if (work) bus.tellOthers({ type: 'status', status: work.status });
   }
 
   async #changeSettings(change: Partial<Settings>): Promise<void> {
@@ -446,33 +424,18 @@ export class Client {
   }
 
   /** Gets the mail and sends, once it is this window's turn. */
-  async #lead(): Promise<void> {
-    if (this.#leading) return;
-    this.#leading = true;
-    const { MailWork } = await engine();
-    const working = lead(this.#stop.signal, async (over) => {
-      this.#work = new MailWork(this.#core, (ids) => void this.#news(ids));
-      try {
-        await this.#work.run(over);
-      } finally {
-        this.#work = undefined;
-      }
-    });
-    await working.catch((error) => {
-      this.problem = codeOf(error);
+  #getMail(): void {
+    void this.#turn.wait((problem) => {
+      this.problem = problem;
     });
   }
 
-  /** Whoever gets the mail answers, or is replaced. */
-  async #wakeMail(): Promise<void> {
-    if (this.#work || !this.account) {
-      if (this.live !== 'live') this.#work?.wake();
-      return;
-    }
-    this.#answered = false;
-    this.#core.bus.tellOthers({ type: 'ping' });
-    await pause(ANSWER);
-    if (!this.#answered && !this.#work && document.visibilityState === 'visible') await seize();
+  /** The window is looked at again. */
+  #seen(): void {
+    const { work } = this.#turn;
+    if (!this.account) return;
+    if (!work) void this.#turn.demand();
+    else if (this.live !== 'live') work.wake();
   }
 }
 

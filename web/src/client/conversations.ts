@@ -90,14 +90,19 @@ export async function changeRow(
   return row !== undefined;
 }
 
-/** Stores the row of somebody to whom nothing was written yet, unless there is one. */
+/** Stores the row of somebody to whom nothing was written yet, unless there is one; one that is hidden is listed again. */
 export async function storeRow(db: Database, row: ConversationRow): Promise<void> {
   const tx = db.transaction('conversations', 'readwrite');
-  if ((await tx.store.index('keys').getKey(row.primary)) === undefined) await tx.store.add(row);
+  const known = await tx.store.index('keys').get(row.primary);
+  if (known?.hidden && !known.blocked) {
+    delete known.hidden;
+    await tx.store.put(known);
+  }
+  if (!known) await tx.store.add(row);
   await tx.done;
 }
 
-/** Deletes a conversation with all that belongs to it; of one that is blocked an empty row stays, hidden. Returns its id. */
+/** Deletes a conversation with all that belongs to it; of a peer who is blocked or verified an empty row stays, hidden. Returns its id. */
 export async function deleteConversation(
   db: Database,
   history: Uint8Array,
@@ -117,7 +122,7 @@ export async function deleteConversation(
       cursor = await cursor.continue();
     }
     const conversations = tx.objectStore('conversations');
-    if (row.blocked) {
+    if (row.blocked || row.verified) {
       const box = sealPreview(history, row.id, { text: '', draft: '' });
       await conversations.put({ ...row, hidden: true, lastAt: 0, unread: 0, count: 0, next: 0, box });
     } else {

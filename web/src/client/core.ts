@@ -2,7 +2,7 @@
 
 import type { Primary, ServerInfo } from '../lib/wire.ts';
 import type { Bus, Change } from './bus.ts';
-import type { Account, ConversationRow, Database, Settings } from './database.ts';
+import type { Account, ConversationRow, Database, SeenRow, Settings } from './database.ts';
 import { ClientError } from './errors.ts';
 import type { Peers } from './peers.ts';
 import type { Keys } from './vault.ts';
@@ -22,8 +22,8 @@ export class Core {
   account: Account | undefined;
   server: ServerInfo | undefined;
   settings: Settings = DEFAULTS;
-  /** `enc` of one's own copies that were sent from here: what is in them is here already. */
-  readonly ownCopies = new Set<string>();
+  /** One's own copies that were sent from here, by their `enc`: what is in them is here already. */
+  readonly ownCopies = new Map<string, SeenRow>();
   /** Made by `peersOf`. */
   peers: Peers | undefined;
 

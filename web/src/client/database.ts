@@ -57,7 +57,7 @@ export interface ConversationRow {
   server: string;
   verified: boolean;
   blocked: boolean;
-  /** Deleted while it was blocked: kept for that alone, and not listed. */
+  /** Deleted while the peer was blocked or verified: kept for that alone, and not listed. */
   hidden?: true;
   keyChange?: { to: Primary; proven: boolean };
   lastAt: number;
@@ -91,6 +91,8 @@ export interface ArrivedRow {
   readonly message: Message;
   /** It may have come before. */
   readonly again: boolean;
+  /** While it can't be opened, it counts as unread. */
+  readonly counts?: 1;
 }
 
 /** A message on its way, or a file. */
@@ -114,10 +116,12 @@ export interface OutboxRow {
   failed: boolean;
 }
 
+/** A message that was read: when it was sent. */
 export interface SeenRow {
+  /** By sender and the sender's id. */
   readonly id: string;
   /** Seconds. */
-  at: number;
+  readonly at: number;
 }
 
 export interface ChunkRow {
@@ -135,7 +139,7 @@ interface Schema extends DBSchema {
     value: MessageRow;
     indexes: { id: string; at: [number, Primary, number] };
   };
-  arrived: { key: number; value: ArrivedRow };
+  arrived: { key: number; value: ArrivedRow; indexes: { counts: number } };
   outbox: { key: number; value: OutboxRow; indexes: { id: string } };
   seen: { key: string; value: SeenRow; indexes: { age: [number, string] } };
   chunks: { key: [string, number]; value: ChunkRow };
@@ -150,20 +154,25 @@ export const STORES = ['state', 'conversations', 'messages', 'arrived', 'outbox'
 export type Whole = IDBPTransaction<Schema, typeof STORES, 'readwrite'>;
 
 const NAME = 'kez-chat';
-const VERSION = 1;
+const VERSION = 2;
 
 /** Opens the database; `onClosed` when another window needs it in a newer form. Throws `no_storage`. */
 export async function openDatabase(onClosed: () => void = () => {}, name = NAME): Promise<Database> {
   try {
     const db: Database = await openDB<Schema>(name, VERSION, {
-      upgrade(db) {
+      upgrade(db, from, _, tx) {
+        if (from === 1) {
+          tx.objectStore('arrived').createIndex('counts', 'counts');
+          return;
+        }
         db.createObjectStore('state');
         const conversations = db.createObjectStore('conversations', { keyPath: 'id' });
         conversations.createIndex('keys', 'keys', { multiEntry: true, unique: true });
         const messages = db.createObjectStore('messages', { keyPath: ['conversation', 'order'] });
         messages.createIndex('id', 'id', { unique: true });
         messages.createIndex('at', ['at', 'conversation', 'order']);
-        db.createObjectStore('arrived', { keyPath: 'n', autoIncrement: true });
+        const arrived = db.createObjectStore('arrived', { keyPath: 'n', autoIncrement: true });
+        arrived.createIndex('counts', 'counts');
         db.createObjectStore('outbox', { keyPath: 'n', autoIncrement: true }).createIndex('id', 'id', {
           unique: true,
         });
@@ -195,6 +204,16 @@ export async function keepFact<K extends keyof State>(db: Database, name: K, val
 /** A transaction over everything, which is on the disk when it is done. */
 export function whole(db: Database): Whole {
   return db.transaction(STORES, 'readwrite', { durability: 'strict' });
+}
+
+/** Takes back what a transaction did. */
+export function abort(tx: { abort(): void; done: Promise<void> }): void {
+  tx.done.catch(() => {});
+  try {
+    tx.abort();
+  } catch {
+    // It ended by itself.
+  }
 }
 
 /** A conversation by any key that its peer had. */

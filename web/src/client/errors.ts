@@ -1,8 +1,10 @@
 // What can go wrong on this side of the wire.
 
+import { KezError } from '../lib/error.ts';
+
 /**
  * `no_storage`: the browser keeps nothing for this page, as in some private windows. `device_full`: there is no room for more. `storage_closed`: another window
- * has a newer version of the application, this one must be loaded again. `locked`: the keys aren't at hand.
+ * has a newer version of the application, this one must be loaded again. `locked`: the keys aren't at hand. `key_changed_again`: what the person decided about is no longer the peer's key.
  */
 export type ClientCode =
   | 'no_storage'
@@ -13,6 +15,7 @@ export type ClientCode =
   | 'foreign_server'
   | 'not_a_peer'
   | 'not_successor'
+  | 'key_changed_again'
   | 'file_too_large'
   | 'file_incomplete'
   | 'file_damaged'
@@ -53,6 +56,11 @@ export class ForeignServer extends ClientError {
 export function codeOf(error: unknown): string {
   const { code } = storageError(error) as { code?: unknown };
   return typeof code === 'string' ? code : 'unexpected';
+}
+
+/** How long the server that answered asks to be left alone, in milliseconds. */
+export function askedPause(error: unknown): number {
+  return error instanceof KezError ? error.asked : 0;
 }
 
 /** What an error of the database means. */

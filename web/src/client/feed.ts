@@ -9,10 +9,10 @@ import { Signal } from '../lib/nats/signal.ts';
 import type { Session } from '../lib/session.ts';
 import { SseMail } from '../lib/sse/index.ts';
 import type { Message, Sent } from '../lib/wire.ts';
-import { startOver, storeArrived } from './arrivals.ts';
+import { type Copies, startOver, storeArrived } from './arrivals.ts';
 import type { Status } from './bus.ts';
 import { type Database, fact } from './database.ts';
-import { ClientError, codeOf, storageError } from './errors.ts';
+import { askedPause, ClientError, codeOf, storageError } from './errors.ts';
 import type { Live, Transport, TransportChoice } from './types.ts';
 
 /** A transport that doesn't connect within this, or in so many tries, is left: for the other one, if there is one. In milliseconds. */
@@ -38,8 +38,10 @@ export interface Source {
   natsUrl(): string | undefined;
   choice(): TransportChoice;
   status(status: Status): void;
-  /** Mail was stored. */
-  stored(): void;
+  /** One's own copies that were sent from here. */
+  readonly copies: Copies;
+  /** Mail was stored; so many of it count as unread while nobody can open it. */
+  stored(counted: number): void;
 }
 
 /** One stream of an opened transport. */
@@ -64,6 +66,8 @@ export class Feed {
   #woken = false;
   /** Since when there is no stream. */
   #lostAt = performance.now();
+  /** The server asked to be left alone until then, by `performance.now`. */
+  #notBefore = 0;
   /** Which transport is tried next where none is chosen. */
   #nearer: Transport = 'sse';
   #closed = false;
@@ -101,7 +105,7 @@ export class Feed {
   }
 
   async run(): Promise<void> {
-    const beat = setInterval(() => void this.#poll().catch(() => {}), HEARTBEAT);
+    const beat = setInterval(() => void this.#poll().catch((error) => this.#heed(error)), HEARTBEAT);
     try {
       while (!this.#closed) {
         await this.#once().catch(async (error) => {
@@ -126,6 +130,7 @@ export class Feed {
       await this.#follow(this.#session, transport);
     } catch (cause) {
       error = storageError(cause);
+      this.#heed(cause);
     }
     this.#stream = undefined;
     if (this.#closed) return;
@@ -150,6 +155,18 @@ export class Feed {
     const pause = backoff(Math.max(0, this.#failures - 1), FIRST_PAUSE, LAST_PAUSE);
     // What a person must put right is tried again when they wake this.
     await this.#bell.wait(refused && this.#problem !== undefined ? Number.POSITIVE_INFINITY : pause);
+    // Nothing wakes it before the server wants it.
+    while (!this.#closed && this.#left() > 0) await this.#bell.wait(this.#left());
+  }
+
+  /** Leaves the server alone for as long as it asks. */
+  #heed(error: unknown): void {
+    this.#notBefore = Math.max(this.#notBefore, performance.now() + askedPause(error));
+  }
+
+  /** Milliseconds for which the server is to be left alone. */
+  #left(): number {
+    return this.#notBefore - performance.now();
   }
 
   #waitingState(): Live {
@@ -194,6 +211,7 @@ export class Feed {
           await this.#writing;
           await startOver(this.#db, event.epoch);
         } else {
+          this.#heed(event.error);
           tries += 1;
           this.#failures += 1;
           this.#say(this.#waitingState(), undefined);
@@ -244,22 +262,26 @@ export class Feed {
     while (this.#waiting.length > 0) {
       const messages = this.#waiting;
       this.#waiting = [];
-      await storeArrived(this.#db, epoch, messages);
-      this.#source.stored();
+      await this.#store(epoch, messages);
     }
+  }
+
+  async #store(epoch: string, messages: readonly Message[]): Promise<void> {
+    const stored = await storeArrived(this.#db, epoch, messages, this.#source.copies);
+    if (stored.messages > 0) this.#source.stored(stored.counted);
   }
 
   /** Asks for mail while nothing streams. */
   async #poll(): Promise<void> {
     const session = this.#session;
-    if (this.#live === 'live' || !session || this.#closed || this.#writing) return;
+    if (this.#live === 'live' || !session || this.#closed || this.#writing || this.#left() > 0) return;
     const token = await session.token();
     let more = true;
     while (more && this.status.live !== 'live') {
       const place = (await fact(this.#db, 'place')) ?? { seq: 0 };
       const page = await history(session.api, token, session.handle, place.seq);
       if (place.epoch !== undefined && place.epoch !== page.epoch) await startOver(this.#db, page.epoch);
-      else if ((await storeArrived(this.#db, page.epoch, page.messages)) > 0) this.#source.stored();
+      else await this.#store(page.epoch, page.messages);
       more = page.next !== undefined;
     }
     // The server is there: so may its streams be.

@@ -3,9 +3,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { base64url, fromBase64url, hex, utf8 } from '../lib/bytes.ts';
 import type { Body } from '../lib/sealing/index.ts';
+import { paddedLength } from '../lib/sealing/padding.ts';
 import { keyOf } from '../lib/sealing/seen.ts';
 import { isObject } from '../lib/verify.ts';
-import type { Primary } from '../lib/wire.ts';
+import type { Message, Primary } from '../lib/wire.ts';
 import type { Whole } from './database.ts';
 import { chunkRow, type Manifest } from './files.ts';
 import { CHUNK_BYTES, FILE_BYTES, FILE_NAME_BYTES } from './limits.ts';
@@ -62,6 +63,14 @@ export function chunkBody({ file, n, data }: Chunk): Body {
 /** The id of a chunk's message: always the same, so that a chunk that is sent again after an interruption isn't taken twice. */
 export function chunkId(file: string, n: number): string {
   return hex(sha256(utf8(`${file}:${n}`)).subarray(0, 16));
+}
+
+/** Characters of the `ct` that a whole chunk has: base64url of what is padded, and a tag of 16 bytes. */
+const CHUNK_CT = Math.ceil((((paddedLength((CHUNK_BYTES * 4) / 3) ?? 0) + 16) * 4) / 3);
+
+/** Whether what is sealed is as long as a whole chunk is, which no ordinary message is. */
+export function isChunkLong(envelope: Message['envelope']): boolean {
+  return typeof envelope.ct === 'string' && envelope.ct.length >= CHUNK_CT;
 }
 
 /** Stores a chunk that came, if its file's manifest is here and names it. Returns where its file is. */

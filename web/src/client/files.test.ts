@@ -1,7 +1,7 @@
 // A file is taken as it was announced, or not at all.
 
 import { sha256 } from '@noble/hashes/sha2.js';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { hex } from '../lib/bytes.ts';
 import { Identity } from '../lib/identity.ts';
 import { compose } from '../lib/sealing/index.ts';
@@ -92,6 +92,41 @@ test('a manifest has one form', () => {
   expect(readManifest(disguised)?.name).toBe('photognp.exe');
   expect(readChunk({ other: { chunk: { file: '00'.repeat(16), n: -0.5, data: 'AA' } } })).toBeUndefined();
   expect(readChunk({ other: { chunk: { file: '00'.repeat(16), n: 0, data: 'A=' } } })).toBeUndefined();
+});
+
+test('a file is there with its message, or not at all', async () => {
+  const phone = await device();
+  const { db } = phone.core;
+  let halves = 0;
+  let over = false;
+  const look = async () => {
+    while (!over) {
+      const tx = db.transaction(['chunks', 'messages']);
+      const [chunks, messages] = await Promise.all([
+        tx.objectStore('chunks').count(),
+        tx.objectStore('messages').count(),
+      ]);
+      if (chunks !== 3 * messages) halves += 1;
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  };
+  const looking = look();
+  const file = new File([bytes, bytes], 'twice');
+  await writeFile(phone.core, alice.primary, file);
+  // The device is full in the middle.
+  const put = IDBObjectStore.prototype.add;
+  const add = vi.spyOn(IDBObjectStore.prototype, 'add').mockImplementation(function (
+    this: IDBObjectStore,
+    value,
+  ) {
+    if (this.name === 'outbox') throw new DOMException('full', 'QuotaExceededError');
+    return put.call(this, value);
+  });
+  await expect(writeFile(phone.core, alice.primary, file)).rejects.toMatchObject({ code: 'device_full' });
+  add.mockRestore();
+  over = true;
+  await looking;
+  expect([halves, await db.count('chunks'), await db.count('messages')]).toEqual([0, 3, 1]);
 });
 
 test('what is too large, or empty, is not begun', async () => {

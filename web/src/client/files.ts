@@ -3,7 +3,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { hex, utf8 } from '../lib/bytes.ts';
 import { openBox, sealBox } from './box.ts';
-import type { Database } from './database.ts';
+import type { ChunkRow, Database } from './database.ts';
 import { ClientError } from './errors.ts';
 import { CHUNK_BYTES, FILE_BYTES, FILE_NAME_BYTES } from './limits.ts';
 
@@ -21,15 +21,20 @@ export interface Manifest {
 const SHOWN = /^image\/(png|jpeg|gif|webp|avif)$/;
 
 /** A chunk as it rests. */
-export function chunkRow(history: Uint8Array, id: string, n: number, data: Uint8Array) {
+export function chunkRow(history: Uint8Array, id: string, n: number, data: Uint8Array): ChunkRow {
   return { file: id, n, box: sealBox(history, `chunk ${id} ${n}`, data) };
 }
 
-/** Keeps a file that is to be sent, chunk by chunk. Throws `file_too_large`; of a file that is empty or can't be read `unknown_file`. */
-export async function keepFile(db: Database, history: Uint8Array, id: string, file: File): Promise<Manifest> {
+/** A file that is to be sent, and its chunks as they are to be stored. Throws `file_too_large`; of a file that is empty or can't be read `unknown_file`. */
+export async function readFile(
+  history: Uint8Array,
+  id: string,
+  file: File,
+): Promise<{ manifest: Manifest; chunks: readonly ChunkRow[] }> {
   if (file.size > FILE_BYTES) throw new ClientError('file_too_large');
   if (file.size === 0) throw new ClientError('unknown_file');
-  const chunks: string[] = [];
+  const hashes: string[] = [];
+  const chunks: ChunkRow[] = [];
   for (let at = 0; at < file.size; at += CHUNK_BYTES) {
     const data = await file
       .slice(at, at + CHUNK_BYTES)
@@ -38,10 +43,11 @@ export async function keepFile(db: Database, history: Uint8Array, id: string, fi
         throw new ClientError('unknown_file', { cause });
       });
     const bytes = new Uint8Array(data);
-    await db.put('chunks', chunkRow(history, id, chunks.length, bytes));
-    chunks.push(hex(sha256(bytes)));
+    chunks.push(chunkRow(history, id, chunks.length, bytes));
+    hashes.push(hex(sha256(bytes)));
   }
-  return { name: shorten(file.name) || 'file', type: shorten(file.type), size: file.size, chunks };
+  const name = shorten(file.name) || 'file';
+  return { manifest: { name, type: shorten(file.type), size: file.size, chunks: hashes }, chunks };
 }
 
 /** The end of a name says what it is. */

@@ -1,15 +1,14 @@
 // Where a message that was opened belongs. All within one transaction.
 
 import type { SealedMessage } from '../lib/sealing/index.ts';
-import { keyOf } from '../lib/sealing/seen.ts';
 import { millis } from '../lib/timestamp.ts';
 import type { Primary } from '../lib/wire.ts';
 import { newRow, rowOf } from './conversations.ts';
 import { type ArrivedRow, conversationOf, type Whole } from './database.ts';
 import { readChunk, readManifest, storeChunk } from './file-messages.ts';
 import { appendMessage, type Content } from './messages.ts';
-import { admit } from './seen-store.ts';
-import { REFUSED } from './types.ts';
+import { admit, memoryOf } from './seen-store.ts';
+import { REFUSED, REPLAY } from './types.ts';
 import type { Keys } from './vault.ts';
 
 /** What a message changed. */
@@ -33,8 +32,9 @@ export async function fileMessage(
 ): Promise<Filed | undefined> {
   const { history } = keys;
   const peer = mine ? message.to : message.primary;
-  const id = keyOf(message);
-  const judgement = await admit(tx, message);
+  const memory = memoryOf(message);
+  const { id } = memory;
+  const judgement = await admit(tx, memory);
   const chunk = readChunk(message.body);
   if (chunk) {
     const place = judgement === 'new' ? await storeChunk(tx, history, message.primary, chunk) : undefined;
@@ -46,17 +46,18 @@ export async function fileMessage(
   if (known && judgement === 'new') return undefined;
   const row = await rowOf(tx, history, peer, server);
   const stranger = row.count === 0 && row.handle === undefined ? peer : undefined;
-  const refused = judgement !== 'new';
+  // What is too old to be remembered, and is here, is a replay, too.
+  const error = judgement === 'new' ? undefined : known ? REPLAY : judgement;
   const order = await appendMessage(tx, history, row, {
     // A replay has its message's id.
-    id: refused ? crypto.randomUUID() : id,
+    id: error ? crypto.randomUUID() : id,
     mine,
     at: Date.parse(message.sent_at),
-    state: refused ? 'refused' : mine ? 'stored' : 'received',
-    ...(refused ? { error: judgement } : {}),
+    state: error ? 'refused' : mine ? 'stored' : 'received',
+    ...(error ? { error } : {}),
     content: contentOf(message.body),
   });
-  return { conversation: row.id, order, news: !mine && !row.blocked, stranger };
+  return { conversation: row.id, order, news: !mine && !row.blocked && error !== REPLAY, stranger };
 }
 
 function contentOf(body: SealedMessage['body']): Content {

@@ -2,12 +2,13 @@
 
 import { KezError } from '../lib/error.ts';
 import { KeyChanged } from '../lib/sealing/key-changed.ts';
-import type { Primary, Record } from '../lib/wire.ts';
+import type { Primary } from '../lib/wire.ts';
 import type { Change } from './bus.ts';
-import { changeRow, openPreview, sealPreview } from './conversations.ts';
+import { changeRow, newRow, openPreview, sealPreview, storeRow } from './conversations.ts';
 import type { Core } from './core.ts';
 import { type ConversationRow, type Whole, whole } from './database.ts';
-import { peersOf } from './peers.ts';
+import { ClientError, codeOf } from './errors.ts';
+import { type Addressee, peersOf } from './peers.ts';
 import { REFUSED } from './types.ts';
 
 /** The handle has another key, and nothing proves the change: nothing is sent until the person decides. */
@@ -24,13 +25,13 @@ export async function moveTo(core: Core, id: Primary, to: Primary): Promise<void
   await join(core, id, to, { to, proven: true });
 }
 
-/** The person has seen the notice, and where nothing proved the change, takes the new key for the peer's. */
-export async function acceptKey(core: Core, id: Primary): Promise<void> {
-  const row = await core.db.get('conversations', id);
-  if (!row?.keyChange) return;
-  const { to } = row.keyChange;
-  if (row.handle !== undefined) await peersOf(core).pin(row.handle, to);
-  await join(core, id, to, undefined);
+/**
+ * The person has seen the notice about the key `to`, and where nothing proved the change, takes it for the peer's. Throws `key_changed_again` where the notice is
+ * about another key by now.
+ */
+export async function acceptKey(core: Core, id: Primary, to: Primary): Promise<void> {
+  const row = await join(core, id, to, undefined);
+  if (row?.handle !== undefined) await peersOf(core).pin(row.handle, to);
   peersOf(core).forget();
 }
 
@@ -49,7 +50,8 @@ export async function checkKey(core: Core, key: Primary): Promise<void> {
       await warnOfKey(core, row.id, primary);
     }
   } catch (error) {
-    if (!(error instanceof KezError)) throw error;
+    // Locked meanwhile, it is looked at when it is opened again.
+    if (!(error instanceof KezError) && codeOf(error) !== 'locked') throw error;
   }
 }
 
@@ -61,38 +63,47 @@ async function forgetWarning(core: Core, id: Primary): Promise<void> {
   core.changed({ conversation: id });
 }
 
-/** Who is meant by what a person typed; as `Peers.find`. A key that changed is shown in the conversation with its handle, too. */
-export async function findPeer(core: Core, text: string): Promise<Record> {
+/** Who is meant by what a person typed; as `Peers.find`. Of a handle whose key changed, and nothing proves it, it is who was known: their conversation has the notice. */
+export async function findPeer(core: Core, text: string): Promise<Addressee> {
   try {
     const record = await peersOf(core).find(text);
     await followKey(core, record);
     return record;
   } catch (error) {
-    const row = error instanceof KeyChanged && (await core.conversation(error.pinned));
-    if (row) await warnOfKey(core, row.id, error.offered);
-    throw error;
+    if (!(error instanceof KeyChanged)) throw error;
+    const handle = error.handle.split('@')[0] as string;
+    const row = newRow(core.needKeys().history, error.pinned, core.domain);
+    await storeRow(core.db, { ...row, handle });
+    const known = await core.conversation(error.pinned);
+    if (known) await warnOfKey(core, known.id, error.offered);
+    return { handle, primary: error.pinned };
   }
 }
 
 /** A known handle whose key is proven to be another one now. */
-async function followKey(core: Core, { handle, primary }: Record): Promise<void> {
+async function followKey(core: Core, { handle, primary }: Addressee): Promise<void> {
   const pinned = await peersOf(core).pinned(handle);
   const row = pinned === undefined || pinned === primary ? undefined : await core.conversation(pinned);
   if (row && !row.keys.includes(primary)) await moveTo(core, row.id, primary);
 }
 
-/** Gives a conversation another key; if there is one under that key already, its messages come along. */
+/**
+ * Gives a conversation another key, with a notice; without one the notice that there is must be about this key, and is over. If there is a conversation under that
+ * key already, its messages come along.
+ */
 async function join(
   core: Core,
   id: Primary,
   to: Primary,
   notice: { to: Primary; proven: boolean } | undefined,
-): Promise<void> {
+): Promise<ConversationRow | undefined> {
   const tx = whole(core.db);
   const conversations = tx.objectStore('conversations');
   const row = await conversations.get(id);
   const other = await conversations.index('keys').get(to);
   const changes: Change[] = [{ conversation: id }];
+  const noticed = row?.keyChange?.to ?? row?.primary;
+  if (row && !notice && noticed !== to) throw new ClientError('key_changed_again');
   if (row) {
     if (other && other.id !== id) {
       changes.push({ conversation: other.id });
@@ -102,13 +113,15 @@ async function join(
     }
     row.primary = to;
     if (!row.keys.includes(to)) row.keys = [...row.keys, to];
-    row.verified = notice === undefined && row.verified;
+    const compared = other?.primary === to && other.verified;
+    row.verified = compared || (!notice && row.verified);
     if (notice) row.keyChange = notice;
     else delete row.keyChange;
     await conversations.put(row);
   }
   await tx.done;
   core.changed(...changes);
+  return row;
 }
 
 async function moveMessages(
@@ -133,12 +146,14 @@ async function moveMessages(
     into.count += 1;
     cursor = await cursor.continue();
   }
-  into.unread += from.unread;
+  if (from.lastAt > 0) {
+    const { draft } = openPreview(history, into);
+    into.box = sealPreview(history, into.id, { ...openPreview(history, from), draft });
+  }
   into.lastAt = Math.max(into.lastAt, from.lastAt);
-  into.box = sealPreview(history, into.id, {
-    ...openPreview(history, from),
-    draft: openPreview(history, into).draft,
-  });
+  if (!into.blocked && !from.hidden) delete into.hidden;
+  into.blocked ||= from.blocked;
+  into.unread = into.blocked ? 0 : into.unread + from.unread;
   into.keys = [...new Set([...into.keys, ...from.keys])];
   await tx.objectStore('conversations').delete(from.id);
 }

@@ -5,7 +5,7 @@ import { openPreview, sealPreview } from './conversations.ts';
 import type { ConversationRow, MessageRow, Whole } from './database.ts';
 import type { Manifest } from './files.ts';
 import { CHUNK_BYTES } from './limits.ts';
-import type { Item } from './types.ts';
+import { type Item, REPLAY } from './types.ts';
 
 /** What is in a message's box. */
 export type Content =
@@ -39,17 +39,22 @@ export async function appendMessage(
   await tx.objectStore('messages').add({ ...message, conversation: row.id, order, box });
   row.next += 1;
   row.count += 1;
-  row.lastAt = message.at;
-  if (message.mine) delete row.hidden;
-  else if (!row.blocked) row.unread += 1;
-  const { draft } = openPreview(history, row);
-  const text = 'text' in content ? content.text : '';
-  // A line of a list.
-  const preview = { text: text.slice(0, 200).toWellFormed(), draft };
-  const file = 'file' in content ? { file: content.file.name } : {};
-  row.box = sealPreview(history, row.id, { ...preview, ...file });
+  if (message.error !== REPLAY) {
+    row.lastAt = message.at;
+    if (message.mine || !row.blocked) delete row.hidden;
+    if (!message.mine && !row.blocked) row.unread += 1;
+    preview(history, row, content);
+  }
   await tx.objectStore('conversations').put(row);
   return order;
+}
+
+/** The line of the list says this from now on; nothing where no message is left. */
+export function preview(history: Uint8Array, row: ConversationRow, content: Content | undefined): void {
+  const { draft } = openPreview(history, row);
+  const text = content && 'text' in content ? content.text.slice(0, 200).toWellFormed() : '';
+  const file = content && 'file' in content ? { file: content.file.name } : {};
+  row.box = sealPreview(history, row.id, { text, draft, ...file });
 }
 
 /** As the pages see it. */

@@ -1,24 +1,23 @@
 // The outbox: what was written is sent in order, for as long as it takes, whatever happens to the page or the network.
 
-import { KezError } from '../lib/error.ts';
-import { backoff } from '../lib/nats/backoff.ts';
 import { Signal } from '../lib/nats/signal.ts';
 import { KeyChanged, type Sealed, type SealedMessage, sealWithCopy } from '../lib/sealing/index.ts';
 import { timestamp } from '../lib/timestamp.ts';
 import type { Primary, Sent } from '../lib/wire.ts';
-import type { ConversationRow, Database, OutboxRow } from './database.ts';
-import { codeOf } from './errors.ts';
+import type { ConversationRow, Database, OutboxRow, SeenRow } from './database.ts';
+import { ClientError, codeOf } from './errors.ts';
 import { chunkBody, chunkId, manifestBody } from './file-messages.ts';
 import { chunkOf } from './files.ts';
 import { openContent } from './messages.ts';
 import type { Addressee } from './peers.ts';
+import { isPassing, Retries } from './retries.ts';
+import { memoryOf } from './seen-store.ts';
 import type { Keys } from './vault.ts';
 
 /** What was sealed longer ago is sealed anew: after ten minutes no reader takes it. In milliseconds. */
 const STALE = 8 * 60_000;
-/** Before another try where the server can't be reached: at first, and at most. */
-const FIRST_PAUSE = 1_000;
-const LAST_PAUSE = 60_000;
+/** Before the outbox is read again that couldn't be read, in milliseconds. */
+const STUCK = 30_000;
 
 /** Chunks that are on their way at once. */
 const FLIGHT = 4;
@@ -34,7 +33,7 @@ export interface Post {
   /** The handle of the peer, and the key, which was checked. Throws `KeyChanged` or a `KezError`. */
   addressOf(conversation: ConversationRow): Promise<Addressee>;
   /** This copy may come: what is in it is here. */
-  copied(copy: Sealed): void;
+  copied(copy: Sealed, memory: SeenRow): void;
   /** A message changed. */
   changed(conversation: Primary, order: number): void;
   keyChanged(conversation: Primary, error: KeyChanged): Promise<void>;
@@ -45,6 +44,7 @@ export class Outbox {
   readonly #db: Database;
   readonly #post: Post;
   readonly #bell = new Signal();
+  readonly #retries = new Retries();
   #closed = false;
 
   constructor(db: Database, post: Post) {
@@ -52,8 +52,14 @@ export class Outbox {
     this.#post = post;
   }
 
-  /** There is something new, or the server can be reached again. */
+  /** There is something new. */
   ring(): void {
+    this.#bell.ring();
+  }
+
+  /** The server can be reached again, or the keys are here. */
+  wake(): void {
+    this.#retries.hurry();
     this.#bell.ring();
   }
 
@@ -63,50 +69,62 @@ export class Outbox {
   }
 
   async run(): Promise<void> {
-    let failures = 0;
     while (!this.#closed) {
       try {
-        const row = await this.#next();
-        if (row) await this.#try(row);
-        else await this.#bell.wait(Number.POSITIVE_INFINITY);
-        failures = 0;
-      } catch (error) {
-        if (this.#closed) return;
-        const pause = retryPause(error) ?? 0;
-        await this.#bell.wait(Math.max(pause, backoff(failures, FIRST_PAUSE, LAST_PAUSE)));
-        failures += 1;
+        const next = await this.#next();
+        if (typeof next === 'number') await this.#bell.wait(next - performance.now());
+        else await this.#try(next);
+      } catch {
+        if (!this.#closed) await this.#bell.wait(STUCK);
       }
     }
   }
 
-  /** Sends a part. What a person must decide waits for them; throws what is worth another try. */
+  /** Sends a part. What is worth another try waits for it, and what a person must decide for them. */
   async #try(row: OutboxRow): Promise<void> {
+    const n = row.n as number;
     const keys = this.#post.keys();
     try {
       await this.#send(row, keys);
+      this.#retries.forget(n);
     } catch (error) {
+      if (this.#closed) return;
       // A lock takes the key away in the middle.
       const locked = this.#post.keys() !== keys;
-      if (this.#closed || locked || retryPause(error) !== undefined) throw error;
+      if (locked || isPassing(error)) {
+        this.#retries.failed(n, error);
+        return;
+      }
+      this.#retries.forget(n);
       if (error instanceof KeyChanged) await this.#post.keyChanged(row.conversation, error);
       await this.#fail(row, codeOf(error));
     }
   }
 
-  /** The first that can be sent now. Texts needn't wait for the chunks of a file. */
-  async #next(): Promise<OutboxRow | undefined> {
+  /**
+   * The first that can be sent now, or when there is one. What waits for another try holds up what was written behind it in its conversation, and nothing else;
+   * the chunks of a file hold up nothing.
+   */
+  async #next(): Promise<OutboxRow | number> {
     let file: OutboxRow | undefined;
+    let due = Number.POSITIVE_INFINITY;
+    const held = new Set<Primary>();
+    const now = performance.now();
     const locked = this.#post.keys() === undefined;
     let cursor = await this.#db.transaction('outbox').store.openCursor();
     while (cursor) {
       const row = cursor.value;
-      if (!row.failed && (!locked || isFresh(row))) {
-        if (row.part === 0) return row;
-        file ??= row;
+      const chunks = row.part > 0;
+      if (!row.failed && (!locked || isFresh(row)) && (chunks || !held.has(row.conversation))) {
+        const its = this.#retries.due(row.n as number);
+        if (its <= now && !chunks) return row;
+        if (its <= now) file ??= row;
+        else if (!chunks) held.add(row.conversation);
+        if (its > now) due = Math.min(due, its);
       }
       cursor = await cursor.continue();
     }
-    return file;
+    return file ?? due;
   }
 
   /** Sends what is next to whoever hasn't got it. */
@@ -117,7 +135,7 @@ export class Outbox {
     if (row.copy) {
       const sealed = await this.#sealed(row, conversation.primary, keys);
       if (!sealed) return;
-      await this.#leaveCopy(sealed.copy);
+      await this.#leaveCopy(sealed.copy, { id: row.id, at: sealed.at / 1000 });
       return this.#advance(row, 1);
     }
     const { handle, primary } = await this.#post.addressOf(conversation);
@@ -139,35 +157,35 @@ export class Outbox {
 
   /** Sends the next chunks of a file, all at once. Of what is sent again after an interruption readers keep the first. */
   async #sendChunks(row: OutboxRow, conversation: ConversationRow, keys: Keys | undefined): Promise<void> {
-    if (!keys) throw KezError.local('disconnected', 'locked');
+    if (!keys) throw new ClientError('locked');
     const { handle, primary } = await this.#post.addressOf(conversation);
     const parts = Array.from({ length: Math.min(FLIGHT, row.parts - row.part) }, (_, n) => row.part + n);
     const send = async (part: number) => {
       const message = await this.#message({ ...row, part }, primary, keys);
       const { envelope, copy } = await sealWithCopy(keys.identity, message);
       await this.#post.deliver(handle, envelope);
-      if (handle !== this.#post.handle) await this.#leaveCopy(copy);
+      if (handle !== this.#post.handle) await this.#leaveCopy(copy, memoryOf(message));
     };
     await Promise.all(parts.map(send));
     await this.#advance(row, parts.length);
   }
 
   /** If it can't be left for good, the message is sent all the same; only the other devices miss it. */
-  async #leaveCopy(copy: Sealed): Promise<void> {
-    this.#post.copied(copy);
+  async #leaveCopy(copy: Sealed, memory: SeenRow): Promise<void> {
+    this.#post.copied(copy, memory);
     try {
       await this.#post.deliver(this.#post.handle, copy);
     } catch (error) {
-      if (retryPause(error) !== undefined) throw error;
+      if (isPassing(error)) throw error;
     }
   }
 
   /** Both envelopes of what is next, stored before they are sent; none of what was taken back. */
   async #sealed(row: OutboxRow, to: Primary, keys: Keys | undefined): Promise<OutboxRow['sealed']> {
     if (row.sealed && row.sealed.to === to && (isFresh(row) || !keys)) return row.sealed;
-    if (!keys) throw KezError.local('disconnected', 'locked');
+    if (!keys) throw new ClientError('locked');
     const message = await this.#message(row, to, keys);
-    const sealed = { to, at: Date.now(), ...(await sealWithCopy(keys.identity, message)) };
+    const sealed = { to, at: Date.parse(message.sent_at), ...(await sealWithCopy(keys.identity, message)) };
     const tx = this.#db.transaction('outbox', 'readwrite');
     const present = await tx.store.get(row.n as number);
     if (present) await tx.store.put({ ...present, sealed });
@@ -232,14 +250,4 @@ function isFresh({ sealed }: OutboxRow): boolean {
 
 function withoutSealed({ sealed: _, ...row }: OutboxRow): OutboxRow {
   return row;
-}
-
-/** How long to wait before the same may be tried again, in milliseconds; undefined where a person must decide. */
-function retryPause(error: unknown): number | undefined {
-  // What this device can't store now isn't the message's failure.
-  if (['device_full', 'storage_closed'].includes(codeOf(error))) return LAST_PAUSE;
-  if (!(error instanceof KezError) || error.code === 'inbox_full') return undefined;
-  // What isn't taken is the session: another one begins, and rings.
-  if (error.status === 401) return LAST_PAUSE;
-  return error.retryAfter === undefined ? undefined : error.retryAfter * 1000;
 }

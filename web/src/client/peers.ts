@@ -44,16 +44,20 @@ export class Peers {
   async find(text: string): Promise<Record> {
     const name = text.trim().toLowerCase().replace(/^@/, '');
     const key = /^(?:ed25519:)?([0-9a-f]{64})$/.exec(name)?.[1];
-    if (key !== undefined) return this.byKey(`ed25519:${key}`);
+    const record = key === undefined ? await this.#named(name) : await this.byKey(`ed25519:${key}`);
+    const { handle, primary } = record;
+    const pinned = await this.pinned(handle);
+    if (pinned !== undefined && !(await this.proves(pinned, primary))) {
+      throw new KeyChanged(`${handle}@${this.server}`, pinned, primary);
+    }
+    return record;
+  }
+
+  async #named(name: string): Promise<Record> {
     const [handle = '', server = this.server, ...more] = name.split('@');
     if (!/^[a-z0-9][a-z0-9_-]{2,31}$/.test(handle) || more.length > 0) throw new ClientError('not_a_peer');
     if (server !== this.server) throw new ForeignServer(server);
-    const record = await this.byHandle(handle);
-    const pinned = (await this.#pins()).get(handle, server);
-    if (pinned !== undefined && pinned !== record.primary && !(await this.proves(pinned, record.primary))) {
-      throw new KeyChanged(`${handle}@${server}`, pinned, record.primary);
-    }
-    return record;
+    return this.byHandle(handle);
   }
 
   /** The record of a handle, whose key may be any. Throws a `KezError`. */

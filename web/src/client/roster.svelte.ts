@@ -68,7 +68,10 @@ export class Roster {
   /** Counts what waits. */
   async count(): Promise<void> {
     const { db, keys } = this.#core;
-    const [arrived, waiting] = await Promise.all([db.count('arrived'), db.count('outbox')]);
+    const [arrived, waiting] = await Promise.all([
+      db.countFromIndex('arrived', 'counts'),
+      db.count('outbox'),
+    ]);
     // While unlocked it is opened at once, and counted with its conversation.
     let unread = keys ? 0 : arrived;
     for (const row of this.#rows.values()) unread += row.blocked ? 0 : row.unread;

@@ -33,8 +33,9 @@ export async function* search(core: Core, text: string, stop: AbortSignal): Asyn
       const said = 'text' in content ? content.text : 'file' in content ? content.file.name : '';
       const folded = fold(said);
       if (!wanted.every((word) => folded.includes(word))) continue;
-      const { conversation, order, at, mine } = row;
-      yield { conversation, order, at, mine, text: said };
+      const { conversation, order, at, mine, error } = row;
+      const refused = row.state === 'refused' && error !== undefined ? { error } : {};
+      yield { conversation, order, at, mine, text: said, ...refused };
     }
     await breath();
   }

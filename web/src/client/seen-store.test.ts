@@ -4,21 +4,19 @@ import { Identity } from '../lib/identity.ts';
 import { Seen } from '../lib/sealing/index.ts';
 import { timestamp } from '../lib/timestamp.ts';
 import { keepFact, whole } from './database.ts';
-import { admit, type Judgement } from './seen-store.ts';
+import { admit, type Judgement, memoryOf } from './seen-store.ts';
 import { type Device, device } from './test-device.ts';
 
 const { primary } = Identity.generate();
 const message = (n: number, second: number) => ({
   id: hex(new Uint8Array(16).fill(n)),
   primary,
-  to: primary,
   sent_at: timestamp(new Date(second * 1000)),
-  body: { text: '' },
 });
 
 async function judge({ core }: Device, n: number, second: number): Promise<Judgement> {
   const tx = whole(core.db);
-  const judgement = await admit(tx, message(n, second));
+  const judgement = await admit(tx, memoryOf(message(n, second)));
   await tx.done;
   return judgement;
 }

@@ -2,17 +2,20 @@
 
 import type { SealedMessage } from '../lib/sealing/index.ts';
 import { keyOf, Seen } from '../lib/sealing/seen.ts';
-import type { SeenState, Whole } from './database.ts';
+import type { SeenRow, SeenState, Whole } from './database.ts';
 
 /** `again`: its sender sealed it anew, for want of an answer. `replay`: the very same statement a second time. */
 export type Judgement = 'new' | 'again' | 'already_seen' | 'beyond_memory';
 
+/** What is remembered of a message. */
+export function memoryOf(message: Pick<SealedMessage, 'primary' | 'id' | 'sent_at'>): SeenRow {
+  return { id: keyOf(message), at: Date.parse(message.sent_at) / 1000 };
+}
+
 /** Judges a message, and remembers it if it is new. */
-export async function admit(tx: Whole, message: SealedMessage): Promise<Judgement> {
+export async function admit(tx: Whole, { id, at }: SeenRow): Promise<Judgement> {
   const seen = tx.objectStore('seen');
   const state = tx.objectStore('state');
-  const id = keyOf(message);
-  const at = Date.parse(message.sent_at) / 1000;
   const known = await seen.get(id);
   if (known) {
     if (at <= known.at) return 'already_seen';

@@ -48,6 +48,7 @@ export async function device(me = Identity.generate()): Promise<Device> {
       SERVER,
       (batch) => filed.push(...batch),
       () => false,
+      core.ownCopies,
     );
     core.changed(...filed);
     return filed;

@@ -70,7 +70,12 @@ export interface Hit {
   readonly at: number;
   readonly mine: boolean;
   readonly text: string;
+  /** Stable code, where it came and failed a check. */
+  readonly error?: string;
 }
+
+/** The code of what was read before and came once more. It is shown where it came, and is nobody's news. */
+export const REPLAY = 'already_seen';
 
 /** The conversation of what failed its check and names no sender who is proven. */
 export const REFUSED: Primary = 'refused';

@@ -40,7 +40,8 @@ export class MailWork {
       natsUrl: () => core.server?.nats?.websocket_url,
       choice: () => core.settings.transport,
       status: (status) => this.#status(status),
-      stored: () => this.#stored(),
+      copies: core.ownCopies,
+      stored: (counted) => this.#stored(counted),
     });
     this.#outbox = new Outbox(core.db, {
       keys: () => core.keys,
@@ -49,7 +50,7 @@ export class MailWork {
       },
       deliver: (to, envelope): Promise<Sent> => this.#feed.deliver(to, envelope),
       addressOf: (row) => peersOf(core).addressOf(row, (to) => moveTo(core, row.id, to)),
-      copied: (copy) => core.ownCopies.add(copy.enc),
+      copied: (copy, memory) => core.ownCopies.set(copy.enc, memory),
       changed: (conversation, order) => core.changed({ conversation, order }),
       keyChanged: (conversation, error) => warnOfKey(core, conversation, error.offered),
     });
@@ -78,13 +79,14 @@ export class MailWork {
   unlocked(): void {
     this.#unlocked.ring();
     this.#arrived.ring();
-    this.#outbox.ring();
+    this.#outbox.wake();
+    if (this.#feed.status.live === 'live') void introduceAll(this.#core).catch(() => {});
     if (this.#feed.status.problem !== undefined) this.#feed.wake();
   }
 
   wake(): void {
     this.#feed.wake();
-    this.#outbox.ring();
+    this.#outbox.wake();
   }
 
   close(): void {
@@ -131,14 +133,14 @@ export class MailWork {
   #status(status: Status): void {
     this.#core.bus.tell({ type: 'status', status });
     if (status.live !== 'live') return;
-    this.#outbox.ring();
+    this.#outbox.wake();
     if (this.#core.keys) void introduceAll(this.#core).catch(() => {});
   }
 
-  #stored(): void {
+  #stored(counted: number): void {
     this.#core.bus.tell({ type: 'arrived' });
     if (this.#core.keys) this.#arrived.ring();
-    else this.#news([]);
+    else if (counted > 0) this.#news([]);
   }
 
   /** Opens what came, whenever there is something and somebody is unlocked. */

@@ -5,31 +5,30 @@ import { keyOf } from '../lib/sealing/seen.ts';
 import type { Primary } from '../lib/wire.ts';
 import { rowOf } from './conversations.ts';
 import type { Core } from './core.ts';
-import { allChunks, whole } from './database.ts';
+import { abort, type ChunkRow, whole } from './database.ts';
 import { storageError } from './errors.ts';
-import { keepFile } from './files.ts';
+import { readFile } from './files.ts';
 import { appendMessage, type Content } from './messages.ts';
 
 /** Puts a text into the outbox. */
 export async function writeText(core: Core, to: Primary, text: string): Promise<void> {
-  const { wireId, id } = newIds(core);
-  await write(core, to, wireId, id, { text }, 1);
+  await write(core, to, newIds(core), { text });
 }
 
-/** Puts a file into the outbox. Throws `file_too_large`, `unknown_file`, `device_full`. */
+/** Puts a file into the outbox, all of it or nothing. Throws `file_too_large`, `unknown_file`, `device_full`. */
 export async function writeFile(core: Core, to: Primary, file: File): Promise<void> {
-  const { wireId, id } = newIds(core);
+  const ids = newIds(core);
   const { history } = core.needKeys();
-  try {
-    const manifest = await keepFile(core.db, history, id, file);
-    await write(core, to, wireId, id, { file: manifest }, 1 + manifest.chunks.length);
-  } catch (error) {
-    await core.db.delete('chunks', allChunks(id)).catch(() => {});
-    throw storageError(error);
-  }
+  const { manifest, chunks } = await readFile(history, ids.id, file);
+  await write(core, to, ids, { file: manifest }, chunks);
 }
 
-function newIds(core: Core): { wireId: string; id: string } {
+interface Ids {
+  readonly wireId: string;
+  readonly id: string;
+}
+
+function newIds(core: Core): Ids {
   const wireId = hex(crypto.getRandomValues(new Uint8Array(16)));
   return { wireId, id: keyOf({ primary: core.needKeys().identity.primary, id: wireId }) };
 }
@@ -37,14 +36,14 @@ function newIds(core: Core): { wireId: string; id: string } {
 async function write(
   core: Core,
   to: Primary,
-  wireId: string,
-  id: string,
+  { wireId, id }: Ids,
   content: Content,
-  parts: number,
+  chunks: readonly ChunkRow[] = [],
 ): Promise<void> {
   const { history } = core.needKeys();
   const tx = whole(core.db);
   try {
+    for (const chunk of chunks) await tx.objectStore('chunks').add(chunk);
     const row = await rowOf(tx, history, to, core.domain);
     const message = { id, mine: true, at: Date.now(), state: 'sending' as const, content };
     const order = await appendMessage(tx, history, row, message);
@@ -53,7 +52,7 @@ async function write(
       wireId,
       conversation: row.id,
       order,
-      parts,
+      parts: 1 + chunks.length,
       part: 0,
       copy: false,
       failed: false,
@@ -62,7 +61,7 @@ async function write(
     core.changed({ conversation: row.id, order });
     core.bus.tell({ type: 'outbox' });
   } catch (error) {
-    tx.done.catch(() => {});
+    abort(tx);
     throw storageError(error);
   }
 }

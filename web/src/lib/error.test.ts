@@ -25,5 +25,12 @@ test('an answer over HTTP is read, and that of a proxy too', async () => {
     retryAfter: 7,
   });
   expect(await answer(502, '<html>')).toMatchObject({ code: 'unavailable', retryAfter: 1 });
-  expect(await answer(404, '"x"')).toMatchObject({ code: 'internal' });
+  expect(await answer(404, '"x"')).toMatchObject({ code: 'internal', status: 404, retryAfter: undefined });
+  expect(await answer(413, '<html>')).toMatchObject({ code: 'too_large', retryAfter: undefined });
+  const later = JSON.stringify({ code: 'of_a_later_server', detail: 'no' });
+  expect(await answer(422, later)).toMatchObject({ code: 'internal', status: 422, retryAfter: undefined });
+  const busy = new Response('<html>', { status: 429, headers: { 'retry-after': '9' } });
+  expect(await KezError.fromResponse(busy)).toMatchObject({ code: 'rate_limited', asked: 9000 });
+  expect(KezError.of('rate_limited', '', 1e9).asked).toBe(300_000);
+  expect([KezError.of('unknown_handle', '').asked, KezError.local('timeout', '').asked]).toEqual([0, 0]);
 });

@@ -9,6 +9,17 @@ import type { Code, Problem } from './wire.ts';
  */
 export type LocalCode = 'disconnected' | 'timeout' | 'refused' | 'malformed';
 
+/** No server is left alone for longer, in milliseconds. */
+const LONGEST = 5 * 60_000;
+
+/** What a status means that isn't explained. Others below 500 say that this request is never taken. */
+const MEANT: Readonly<Record<number, Code>> = {
+  401: 'invalid_token',
+  408: 'request_timeout',
+  413: 'too_large',
+  429: 'rate_limited',
+};
+
 /** An answer that isn't a success, or none at all. */
 export class KezError extends Error {
   override readonly name = 'KezError';
@@ -25,6 +36,11 @@ export class KezError extends Error {
     options?: ErrorOptions,
   ) {
     super(`${detail} (${code})`, options);
+  }
+
+  /** How long the server that answered asks to be left alone, in milliseconds; no longer than five minutes. */
+  get asked(): number {
+    return this.status === 0 ? 0 : Math.min(LONGEST, 1000 * (this.retryAfter ?? 0));
   }
 
   /** Nobody answered, for this reason. Sending the same message again is safe: it is stored once. */
@@ -49,13 +65,14 @@ export class KezError extends Error {
   /** Reads an answer over HTTP that isn't a success. */
   static async fromResponse(response: Response): Promise<KezError> {
     const problem = (await response.json().catch(() => undefined)) as Partial<Problem> | undefined;
-    // A proxy has error pages of its own.
-    if (typeof problem?.code !== 'string') {
-      return KezError.of(
-        response.status >= 500 ? 'unavailable' : 'internal',
-        `${response.url}: ${response.status}`,
-      );
-    }
-    return KezError.of(problem.code, problem.detail ?? '', problem.retry_after);
+    const { code, detail = '', retry_after } = problem ?? {};
+    if (typeof code === 'string' && Object.hasOwn(CODES, code)) return KezError.of(code, detail, retry_after);
+    // A proxy has error pages of its own, and a later server other codes: the status says what is meant.
+    const { status, url } = response;
+    const said = `${url}: ${status} ${code ?? ''}`;
+    const seconds = Number.parseInt(response.headers.get('retry-after') ?? '', 10);
+    const asked = seconds >= 0 ? seconds : undefined;
+    const meant = status >= 500 ? 'unavailable' : MEANT[status];
+    return meant ? KezError.of(meant, said, asked) : new KezError('internal', status, said);
   }
 }

@@ -156,6 +156,7 @@ export const list = {
   keyChanged: 'Key changed',
   verified: 'Verified',
   refused: 'Failed checks',
+  failedCheck: (code: string) => `Failed its check (${code}):`,
   noneTitle: 'Pick a conversation',
   noneText: 'Or begin a new one. What you write is sealed before it leaves this device.',
 };
@@ -194,6 +195,7 @@ export const chat = {
     received: 'Received',
     refused: 'Failed its check',
   },
+  late: 'Not sent yet. It goes on by itself.',
   retry: 'Try again',
   discard: 'Discard',
   refusedTitle: 'A message failed its check',
@@ -362,6 +364,8 @@ export const errors: Readonly<Record<string, string>> = {
   foreign_server: 'That address is of another server. You can write to people on this server only.',
   key_changed:
     'The key of this person changed, and nothing proves that they did it. Decide about the new key first.',
+  key_changed_again:
+    'The key of this person changed once more since you looked. Look at the new notice, and decide about that one.',
   device_full: 'This device has no room left. Free some space, then try again.',
   no_storage:
     'This browser keeps nothing for this page, as in some private windows. Open it in an ordinary window.',

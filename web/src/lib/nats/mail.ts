@@ -158,7 +158,7 @@ export class Mail implements AsyncIterable<MailEvent> {
       this.#state.failed();
       if (!(error instanceof KezError) || error.retryAfter === undefined) throw error;
       this.#failures += 1;
-      pause = error.status === 0 ? 0 : 1000 * error.retryAfter;
+      pause = error.asked;
     }
     const now = performance.now();
     if (this.#failures > 0) pause = Math.max(pause, backoff(this.#failures - 1, FIRST_PAUSE, LAST_PAUSE));

@@ -64,7 +64,8 @@ export class SseMail implements AsyncIterable<MailEvent> {
       }
       if (this.#closed) return;
       yield { type: 'disconnected', error };
-      await this.#wake.wait(Math.max(this.#retry ?? 0, backoff(failures, FIRST_PAUSE, LAST_PAUSE)));
+      const pause = Math.max(this.#retry ?? 0, backoff(failures, FIRST_PAUSE, LAST_PAUSE));
+      await this.#wake.wait(Math.max(pause, error.asked));
       failures += 1;
       this.#retry = undefined;
     }

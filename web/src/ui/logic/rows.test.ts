@@ -53,6 +53,8 @@ test('each day has a title before its first message', () => {
 test('one goes on reading at the first message of others that is unread', () => {
   const list = items(['r', 0], ['m', 1], ['r', 2], ['m', 3], ['r', 4]);
   expect(firstUnread(list, 2)).toBe('2');
+  const replay: Item = { ...(list[4] as Item), id: '5', state: 'refused', error: 'already_seen' };
+  expect(firstUnread([...list, replay], 1)).toBe('4');
   expect(firstUnread(list, 0)).toBeUndefined();
   expect(firstUnread(list, 4)).toBeUndefined();
   const kinds = rowsOf(list, false, '2').map((row) => (row.kind === 'message' ? row.item.id : row.kind));

@@ -1,6 +1,6 @@
 // What stands in the list of messages: messages in groups, with a title before the first one of each day.
 
-import type { Item } from '../../client/types.ts';
+import { type Item, REPLAY } from '../../client/types.ts';
 import { dayOf } from './day.ts';
 
 export type Row =
@@ -29,7 +29,7 @@ const together = (a: Item | undefined, b: Item | undefined) =>
 
 /** The first of the last `count` messages of others; undefined where they aren't all here. */
 export function firstUnread(items: readonly Item[], count: number): string | undefined {
-  const others = items.filter((item) => !item.mine);
+  const others = items.filter(({ mine, error }) => !mine && error !== REPLAY);
   return count > 0 ? others[others.length - count]?.id : undefined;
 }
 

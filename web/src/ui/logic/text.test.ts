@@ -25,6 +25,15 @@ test('only addresses that a page may open are links', () => {
   expect(links('javascript:alert(1)')).toEqual([]);
 });
 
+test('a message of nothing but links, or lines, has few pieces', () => {
+  for (const text of ['example.org '.repeat(20_000), '\n'.repeat(100_000)]) {
+    const cut = pieces(text);
+    expect(cut.length).toBeLessThanOrEqual(201);
+    expect(cut.map((piece) => piece.text).join('')).toBe(text);
+  }
+  expect(links('example.org '.repeat(20_000))).toHaveLength(100);
+});
+
 test('one to six emoji alone are large', () => {
   for (const text of ['👋', '👩‍👩‍👧', '🇨🇭 🇫🇷', '☔️', '1️⃣', '👍🏽👍🏽👍🏽👍🏽👍🏽👍🏽'])
     expect(isEmoji(text), text).toBe(true);

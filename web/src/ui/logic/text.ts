@@ -13,13 +13,26 @@ export function warmUp(): void {
   tokenize('');
 }
 
+/** Links of one message, at most: what is behind them stays plain. */
+const MOST_LINKS = 100;
+
 /** Cuts out web and mail addresses; one without a scheme is taken as https. */
 export function pieces(text: string): Piece[] {
-  return tokenize(text).map((token) => {
-    if (!token.isLink) return { text: token.v };
-    const href = token.toHref('https');
-    return /^(https?|mailto):/i.test(href) ? { text: token.v, href } : { text: token.v };
-  });
+  const found: Piece[] = [];
+  let plain = '';
+  let links = 0;
+  for (const token of tokenize(text)) {
+    const href = token.isLink && links < MOST_LINKS ? token.toHref('https') : '';
+    if (!/^(https?|mailto):/i.test(href)) {
+      plain += token.v;
+      continue;
+    }
+    if (plain !== '') found.push({ text: plain });
+    found.push({ text: token.v, href });
+    plain = '';
+    links += 1;
+  }
+  return plain === '' ? found : [...found, { text: plain }];
 }
 
 const EMOJI =
