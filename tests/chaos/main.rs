@@ -22,7 +22,7 @@ use tokio::time::sleep;
 use crate::{
     cluster::Cluster,
     fault::Fault,
-    people::{Chains, Newcomers},
+    people::{Chains, Listeners, Newcomers},
 };
 
 /// Tells the process that it has a network of its own.
@@ -79,6 +79,7 @@ async fn run(faults: u64, seed: u64) {
     let newcomers = Newcomers::start(&urls);
     let chains = Chains::start(&urls);
     let mut load = Load::start_on(Wires::Pulled, &urls, people, SENDERS);
+    let listeners = Listeners::start(load.people(), &cluster.nats_urls());
     let mut rng = Rng::with_seed(seed);
     let begun = Instant::now();
     let mut n = 0;
@@ -118,7 +119,8 @@ async fn run(faults: u64, seed: u64) {
     let registered = newcomers.finish(&urls).await;
     let events = chains.finish(&urls).await;
     let acknowledged = load.acknowledged();
-    load.finish().await;
+    let histories = load.finish().await;
+    listeners.finish(&histories).await;
     println!(
         "acknowledged and there, once, in order, at every reader: {acknowledged} messages; bound: {registered} registrations; unbroken: {events} events of identity logs; lost: 0"
     );

@@ -7,7 +7,11 @@ use std::{
 
 use tokio::{sync::watch, task::JoinSet};
 
-use self::{account::Account, reader::Seen, sender::send};
+use self::{
+    account::{Account, Mail},
+    reader::Seen,
+    sender::send,
+};
 use crate::{Person, eventually};
 
 pub mod account;
@@ -62,6 +66,11 @@ impl Load {
         Self { urls: urls.to_vec(), people, senders, sender_count, readers, seen, account, allowed }
     }
 
+    /// Those who are written to.
+    pub fn people(&self) -> &[Arc<Person>] {
+        &self.people
+    }
+
     /// Has each sender send so many more messages.
     pub fn allow(&self, each: u64) {
         self.allowed.send_modify(|n| *n += each);
@@ -107,13 +116,14 @@ impl Load {
     }
 
     /// Ends the load. Every acknowledged message must be in history once, whichever gateway tells it, and must have reached its readers once,
-    /// in order.
-    pub async fn finish(mut self) {
+    /// in order. The history of each of the people.
+    pub async fn finish(mut self) -> Vec<Mail> {
         self.settled().await;
         drop(self.allowed);
         while let Some(ended) = self.senders.join_next().await {
             ended.unwrap();
         }
+        let mut histories = vec![];
         for (n, person) in self.people.iter().enumerate() {
             let history = account::history(&self.urls[0], person).await;
             self.account.check(n, &history);
@@ -126,10 +136,12 @@ impl Load {
                 eventually(&what, async || (count() >= history.len()).then_some(())).await;
                 assert_eq!(*seen.lock().unwrap(), history, "a stream of {} isn't history", person.handle);
             }
+            histories.push(history);
         }
         self.readers.abort_all();
         while let Some(ended) = self.readers.join_next().await {
             assert!(ended.unwrap_err().is_cancelled());
         }
+        histories
     }
 }
