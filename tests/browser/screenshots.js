@@ -121,7 +121,7 @@ try {
   await shoot(page, '13-details');
   await button(page, 'Verify in person').click();
   await shoot(page, '14-verify-mine');
-  await page.getByText('Scan theirs', { exact: true }).click();
+  await page.getByRole('radio', { name: 'Scan theirs' }).check();
   await shoot(page, '15-verify-scan');
   await page.getByRole('textbox', { name: 'Or paste' }).fill(people.code('jonas'));
   await button(page, 'Check').click();

@@ -79,7 +79,7 @@ test('two people compare their keys by their codes', async ({ join }) => {
   await write(page, 'bobby');
   await button(page, 'Details of bobby').click();
   await button(page, 'Verify in person').click();
-  await page.getByText('Scan theirs', { exact: true }).click();
+  await page.getByRole('radio', { name: 'Scan theirs' }).check();
   const check = async (code) => {
     await page.getByRole('textbox', { name: 'Or paste' }).fill(code);
     await button(page, 'Check').click();
@@ -138,7 +138,7 @@ test('settings: the phrase again, accounts in the log, a theme, and everything f
   await expect(page.getByText('None yet.')).toBeVisible();
   await expect(page.getByText('Log: 2 entries')).toBeVisible();
 
-  await page.getByText('Dark', { exact: true }).click();
+  await page.getByRole('radio', { name: 'Dark' }).check();
   await page.reload();
   await unlock(page);
   await live(page);
