@@ -18,7 +18,7 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// Where it takes browsers.
     pub websocket: Option<WebSocket>,
-    /// Where it tells of connections and subjects, to whoever asks: this machine alone.
+    /// Where it tells of connections and subjects, to whoever asks: this machine alone, or the network of a plain [`Server::listen`].
     pub monitor: Option<SocketAddr>,
     /// The other servers, if it has any.
     pub cluster: Option<Cluster>,
@@ -113,7 +113,7 @@ impl Server {
     /// The file's text. Relative paths are made absolute, so that it doesn't matter where nats-server is started.
     ///
     /// [`Error::ConfigRefused`] if a value can't be written there or would open a door: a control character, a path that isn't UTF-8, an interval of zero,
-    /// no origins, a monitor that others reach.
+    /// no origins, a monitor that others reach although clients aren't on a plain network of their own.
     pub fn render(&self, keys: &Keys) -> Result<String, Error> {
         self.check()?;
         render::text(self, keys)
@@ -127,7 +127,9 @@ impl Server {
         if self.websocket.as_ref().is_some_and(|w| w.origins.is_empty()) {
             return refused("a WebSocket listener without origins would let in the pages of every site");
         }
-        if self.monitor.is_some_and(|m| !m.ip().is_loopback()) {
+        // Where clients speak in the clear, nobody else is on the network.
+        let apart = self.tls.is_none() && !self.listen.ip().is_loopback();
+        if !apart && self.monitor.is_some_and(|m| !m.ip().is_loopback()) {
             return refused("a monitoring port that other machines reach");
         }
         let plain_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric());

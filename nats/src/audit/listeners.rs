@@ -100,13 +100,16 @@ pub fn ports(conf: &Value) -> Check {
 /// Where the server tells of itself.
 const MONITORS: [&str; 5] = ["http", "https", "http_port", "https_port", "monitor_port"];
 
-pub fn monitoring(conf: &Value) -> Check {
+pub fn monitoring(conf: &Value, plain: bool) -> Check {
     let mut check = Check::new("monitoring isn't reached from outside");
     for name in MONITORS {
         let Some(at) = get(conf, &[name]) else { continue };
         let host = at.as_str().and_then(|a| a.rsplit_once(':')).map_or_else(|| host(conf), |(host, _)| host);
-        if !is_loopback(host) {
-            check.wrong(format!("{name} shows every connection and subject to whoever reaches {host}: write `http: 127.0.0.1:8222`, or remove it"));
+        let shown = format!("{name} shows every connection and subject to whoever reaches {host}");
+        match is_loopback(host) {
+            true => {}
+            false if plain => check.doubtful(format!("{shown}: nobody else may be on that network")),
+            false => check.wrong(format!("{shown}: write `http: 127.0.0.1:8222`, or remove it")),
         }
     }
     if get(conf, &["prof_port"]).is_some() {

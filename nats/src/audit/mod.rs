@@ -74,7 +74,7 @@ pub fn audit(conf: &Value, keys: &Keys, plain: bool) -> Vec<Check> {
         bounds(conf),
         clients(conf, plain),
         websocket(conf, plain),
-        monitoring(conf),
+        monitoring(conf, plain),
         ports(conf),
         cluster(conf),
         log(conf),

@@ -2,6 +2,7 @@
 //! logs, shutdown and exit codes. It knows no chat word: of the contract it uses errors and deadlines.
 
 pub mod admin;
+mod check;
 pub mod failure;
 pub mod http;
 pub mod jetstream;

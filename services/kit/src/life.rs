@@ -15,7 +15,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, Kind, admin::AdminArgs, metrics::Metrics, ready::Readiness, task, telemetry::LogArgs};
+use crate::{
+    Failure, Kind, admin::AdminArgs, check, metrics::Metrics, ready::Readiness, task, telemetry::LogArgs,
+};
 
 /// What every service's command line has.
 #[derive(Args, Clone, Debug)]
@@ -29,6 +31,9 @@ pub struct ProcessArgs {
     /// Write the addresses in use, as JSON, to this file once everything is ready; for supervisors and scripts.
     #[arg(long, env = "KEZ_CHAT_READY_FILE", value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+    /// Ask the instance that runs with this --admin-bind whether it is ready, and exit: 0 if it is. For health checks.
+    #[arg(long)]
+    pub check_ready: bool,
     /// Seconds that requests under way and open streams have to end after SIGTERM or Ctrl-C.
     #[arg(long, env = "KEZ_CHAT_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = 5)]
     pub drain_seconds: u64,
@@ -97,6 +102,9 @@ pub trait Config: Parser {
 pub fn main<C: Config, F: Future<Output = Result<(), Failure>>>(run: impl FnOnce(C, Life) -> F) -> ExitCode {
     let config = C::parse();
     let process = config.process().clone();
+    if process.check_ready {
+        return check::ready(process.admin.admin_bind).map_or_else(|f| report(&f), |()| ExitCode::SUCCESS);
+    }
     crate::telemetry::init(&process.log, C::LOG);
     raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -204,6 +204,76 @@ async fn the_next_session_key_is_made_and_what_follows_is_told() {
 }
 
 #[tokio::test]
+async fn each_process_is_handed_what_is_its_own() {
+    let operator = Operator::new();
+    let out = operator.dir().join("out");
+    let nodes = "--nodes=n1=a:6222,n2=b:6222,n3=c:6222";
+    let init = ["--plain", nodes, "--hand-out", out.to_str().unwrap()];
+    operator.init(&init).await;
+    let names = |folder: &str| {
+        let entries = fs::read_dir(out.join(folder)).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(""), ["auth-callout", "fanout", "gateway", "nats", "registry", "sigchain"]);
+    for folder in ["registry", "fanout"] {
+        assert_eq!(names(folder), ["clients.nk", "service.nk"]);
+    }
+    for folder in ["sigchain", "gateway"] {
+        assert_eq!(names(folder), ["service.nk"]);
+    }
+    assert_eq!(names("nats/n2"), ["nats-server.conf"]);
+    assert_eq!(names("auth-callout/session"), ["1.nk"]);
+    let same = |handed: &str, own: &str| {
+        let handed = out.join(handed);
+        assert_eq!(fs::metadata(&handed).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read(handed).unwrap(), fs::read(operator.dir().join(own)).unwrap());
+    };
+    same("registry/clients.nk", "keys/registry-clients.nk");
+    same("auth-callout/callout-issuer.nk", "keys/callout-issuer.nk");
+    same("nats/n2/nats-server.conf", "n2.conf");
+
+    // A session key is changed: the new one is handed out, the old one is taken back.
+    let keys = operator.dir().join("keys");
+    operator.0.must(&["nats", "rotate-session-key", keys.to_str().unwrap()]).await;
+    fs::remove_file(keys.join("session/1.nk")).unwrap();
+    let again = operator.init(&init).await;
+    assert!(again.contains("wrote ") && again.contains("removed "), "{again}");
+    assert_eq!(names("auth-callout/session"), ["2.nk"]);
+    same("auth-callout/session/2.nk", "keys/session/2.nk");
+}
+
+#[tokio::test]
+async fn monitoring_is_for_this_machine_or_for_a_network_of_its_own() {
+    let operator = Operator::new();
+    operator.init(&["--monitor"]).await;
+    assert!(fs::read_to_string(operator.conf()).unwrap().contains("http: \"127.0.0.1:8222\""));
+    let dir = operator.dir();
+    let open = [
+        "nats",
+        "init",
+        "--dir",
+        dir.to_str().unwrap(),
+        "--server-name",
+        "kez.test",
+        "--monitor=0.0.0.0:8222",
+    ];
+    let ended = operator.0.run(&open).await;
+    assert_eq!(ended.status, Some(2), "{}", ended.stdout);
+    assert!(ended.stderr.contains("shows connections and subjects to other machines"), "{}", ended.stderr);
+
+    operator.init(&["--plain", "--listen=0.0.0.0:4222", "--monitor=0.0.0.0:8222"]).await;
+    let conf = operator.conf();
+    assert!(fs::read_to_string(&conf).unwrap().contains("http: \"0.0.0.0:8222\""));
+    let refused = operator.check(&[conf.to_str().unwrap()]).await;
+    assert_eq!(refused.status, Some(1), "{}", refused.stdout);
+    let told = operator.check(&["--plain", conf.to_str().unwrap()]).await;
+    assert_eq!(told.status, Some(0), "{}", told.stdout);
+    assert!(told.stdout.contains("nobody else may be on that network"), "{}", told.stdout);
+}
+
+#[tokio::test]
 async fn what_init_writes_passes_the_check() {
     let operator = Operator::new();
     operator

@@ -22,14 +22,13 @@ use kez_proto::{
 use serde_json::json;
 
 use super::{
-    failure,
+    failure, hand_out,
     nodes::{self, Node},
 };
 use crate::{context::Context, failure::Failure};
 
 const ALONE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4222);
 const IN_A_CLUSTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 4222);
-const MONITOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8222);
 
 #[derive(Args)]
 pub struct InitArgs {
@@ -69,9 +68,12 @@ pub struct InitArgs {
     /// Folder in which each server keeps its streams, in one of its name [default: <DIR>/data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Let this machine alone ask for statistics, at 127.0.0.1:8222
-    #[arg(long)]
-    monitor: bool,
+    /// Also put what each service and server needs into a folder of its own, to give to it and nobody else: <service>/ and nats/<server>/
+    #[arg(long, value_name = "DIR")]
+    hand_out: Option<PathBuf>,
+    /// Let whoever reaches this address ask for statistics [without an address: 127.0.0.1:8222, this machine alone]; beyond it only with --plain
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:8222")]
+    monitor: Option<SocketAddr>,
     /// Certificate (PEM) for TLS between the servers; as each server finds it
     #[arg(long, value_name = "FILE", requires_all = ["route_tls_key", "route_tls_ca", "nodes"])]
     route_tls_cert: Option<PathBuf>,
@@ -95,12 +97,18 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<(), Failure> {
         n if n == all => format!("kept     {} (keys)", folder.display()),
         n => format!("kept {n} and made {} keys in {}", all - n, folder.display()),
     }];
-    let mut files = vec![];
+    let (mut files, mut confs) = (vec![], vec![]);
     for (name, server) in servers(args, &listeners, &keys)? {
         let path = folder.with_file_name(format!("{name}.conf"));
-        let state = write(&path, &server.render(&keys).map_err(failure)?, server.cluster.is_some())?;
+        let conf = server.render(&keys).map_err(failure)?;
+        let state = write(&path, &conf, server.cluster.is_some())?;
         lines.push(format!("{state:8} {}", path.display()));
         files.push((path, state));
+        confs.push((name, conf));
+    }
+    if let Some(to) = &args.hand_out {
+        let changed = hand_out::run(to, &keys, &confs)?;
+        lines.extend(changed.iter().map(|(path, state)| format!("{state:8} {}", path.display())));
     }
     lines.push(next(args, &listeners, &keys, &files));
     let program = files.iter().map(|(path, state)| json!({"file": path, "state": state.trim()}));
@@ -135,6 +143,11 @@ impl Listeners {
                 args.ws_listen
             )));
         }
+        if let Some(monitor) = args.monitor.filter(|monitor| !monitor.ip().is_loopback() && !args.plain) {
+            return Err(Failure::Usage(format!(
+                "--monitor={monitor} shows connections and subjects to other machines: leave the address out, or give --plain if nobody else is on that network"
+            )));
+        }
         let clients = (listen, tls.clone().filter(|_| !args.plain));
         Ok(Self { clients, browsers: (args.ws_listen, tls.filter(|_| !args.ws_plain)) })
     }
@@ -165,7 +178,7 @@ fn servers(args: &InitArgs, listeners: &Listeners, keys: &Keys) -> Result<Vec<(S
         server.tls = clients.1.clone();
         let (listen, tls) = (up(browsers.0, nth), browsers.1.clone());
         server.websocket = Some(WebSocket { listen, tls, origins: origins.clone() });
-        server.monitor = args.monitor.then_some(up(MONITOR, nth));
+        server.monitor = args.monitor.map(|monitor| up(monitor, nth));
         server.partitions = args.partitions;
         server
     };
@@ -199,7 +212,7 @@ fn up(address: SocketAddr, by: u16) -> SocketAddr {
 }
 
 /// Writes the file whole or not at all.
-fn write(path: &Path, text: &str, secret: bool) -> Result<&'static str, Failure> {
+pub fn write(path: &Path, text: &str, secret: bool) -> Result<&'static str, Failure> {
     let failed = |e: io::Error| Failure::refused(format!("can't write {}: {e}", path.display()));
     let state = match fs::read_to_string(path) {
         Ok(before) if before == text => return Ok("same"),

@@ -1,6 +1,7 @@
 //! `kez nats`: for operators who run a nats-server of their own. The `kez` command alone knows of this, the client library doesn't.
 
 mod check;
+mod hand_out;
 mod init;
 mod nodes;
 mod rotate;
