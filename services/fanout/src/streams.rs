@@ -12,9 +12,13 @@ use kez_kit::{
     Failure, Kind, Life, Nats,
     retry::{Attempt, until_done},
 };
-use kez_proto::{Deployment, limits::STORE_BYTES, subjects};
+use kez_proto::{Deployment, deployment, limits::STORE_BYTES, subjects};
+use tokio::time::timeout;
 
 use crate::Config;
+
+/// How often it is looked whether the deployment is still the same.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Waits for the deployment, which a registry creates, and makes its inbox streams what the configuration says.
 pub async fn ensure(config: &Config, nats: &Nats, life: &Life) -> Result<Deployment, Failure> {
@@ -54,8 +58,27 @@ pub async fn deployment(nats: &Nats, life: &Life) -> Result<Deployment, Failure>
     until_done(life, "reading the deployment", || read_deployment(nats)).await
 }
 
+/// Resolves when this deployment isn't the one in NATS any more: it was restored from a backup, or made anew.
+pub async fn replaced(nats: &Nats, deployment: &Deployment) {
+    let mut connections = nats.connections();
+    loop {
+        // While NATS was away, anything may have happened to its streams.
+        let _ = timeout(LOOK, connections.changed()).await;
+        match read_deployment(nats).await {
+            Ok(found) if found != *deployment => {
+                tracing::warn!(epoch = found.epoch, before = deployment.epoch, "the deployment was replaced");
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
 async fn read_deployment(nats: &Nats) -> Result<Deployment, Attempt> {
     match nats.jetstream.get_stream(subjects::REGISTRY_STREAM).await {
+        Ok(stream) if deployment::is_being_restored(&stream.cached_info().config.metadata) => {
+            Err(Attempt::Again("a restore of the deployment isn't complete".into()))
+        }
         Ok(stream) => Deployment::from_metadata(&stream.cached_info().config.metadata).ok_or_else(|| {
             let message = format!(
                 "the stream {} in this NATS isn't of Kez Chat; give Kez Chat an account of its own",

@@ -6,7 +6,12 @@ use clap::{Parser, Subcommand};
 use kez_proto::{Code, Handle, Primary};
 
 use crate::commands::{
-    claim::ClaimCommand, identity::IdentityCommand, nats::NatsCommand, sigchain::SigchainCommand,
+    backup::{self, BackupArgs},
+    claim::ClaimCommand,
+    identity::IdentityCommand,
+    nats::NatsCommand,
+    restore::{self, RestoreArgs},
+    sigchain::SigchainCommand,
 };
 
 const EXAMPLES: &str = "\
@@ -159,6 +164,12 @@ pub enum Command {
         #[command(subcommand)]
         command: NatsCommand,
     },
+    /// For operators: copy a deployment, while it runs
+    #[command(after_help = backup::EXAMPLES)]
+    Backup(Box<BackupArgs>),
+    /// For operators: make a deployment of a backup
+    #[command(after_help = restore::EXAMPLES)]
+    Restore(Box<RestoreArgs>),
 }
 
 #[derive(clap::Args)]

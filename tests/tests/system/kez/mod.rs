@@ -1,5 +1,6 @@
 //! The `kez` command against a real server: two people, each with a folder of their own.
 
+mod backup;
 mod conversation;
 mod cut_off;
 mod identity;
@@ -10,7 +11,7 @@ mod nats_library;
 mod operator;
 mod pins;
 mod refusals;
-mod rotation;
+pub mod rotation;
 mod sealing;
 mod sigchain;
 mod tls;

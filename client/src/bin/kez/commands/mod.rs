@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub mod auth;
+pub mod backup;
 pub mod claim;
 pub mod delete;
 pub mod identity;
@@ -9,6 +10,7 @@ pub mod listen;
 pub mod nats;
 pub mod register;
 pub mod release;
+pub mod restore;
 pub mod send;
 pub mod session;
 pub mod sigchain;
