@@ -5,15 +5,15 @@
 
 use std::{io::Read, time::Duration};
 
-use async_nats::{Request, jetstream};
+use async_nats::{Message, Request, RequestError, RequestErrorKind, jetstream};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Operator,
+    ANSWER, Operator,
     streams::{Stream, read, refused},
 };
 use crate::{failure::Failure, progress::Progress};
@@ -22,6 +22,8 @@ use crate::{failure::Failure, progress::Progress};
 const END: u16 = 204;
 /// Bytes of a part.
 const PART: usize = 256 << 10;
+/// Between tries.
+const PAUSE: Duration = Duration::from_millis(50);
 /// A part is on its way within milliseconds. Before the first one nats-server looks at every message.
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -84,8 +86,7 @@ impl Operator {
             let length = fill(&mut snapshot, &mut part)
                 .map_err(|e| Failure::refused(format!("can't read the snapshot of {name}: {e}")))?;
             let payload = Bytes::copy_from_slice(&part[..length]);
-            let request = Request::new().payload(payload).timeout(None);
-            let answer = self.unless_lost(self.client.send_request(deliver_subject.clone(), request));
+            let answer = self.unless_lost(self.give_part(&deliver_subject, payload));
             let answer = progress.during(answer).await?;
             let answer =
                 answer.map_err(|e| Failure::refused(format!("nats-server takes no more of {name}: {e}")))?;
@@ -98,6 +99,20 @@ impl Operator {
             }
             if !answer.payload.is_empty() {
                 read::<Value>(name, &answer.payload)?.map_err(|e| refused(name, &e))?;
+            }
+        }
+    }
+
+    async fn give_part(&self, to: &str, part: Bytes) -> Result<Message, RequestError> {
+        let begun = Instant::now();
+        loop {
+            let request = Request::new().payload(part.clone()).timeout(None);
+            match self.client.send_request(to.to_owned(), request).await {
+                // The server that takes it is another one of the cluster, and this one doesn't know yet.
+                Err(e) if e.kind() == RequestErrorKind::NoResponders && begun.elapsed() < ANSWER => {
+                    sleep(PAUSE).await;
+                }
+                answer => return answer,
             }
         }
     }
