@@ -122,7 +122,7 @@ impl Role {
             }
             Role::Gateway => {
                 subscribe.push(format!("{INBOX}*"));
-                subscribe.extend(owned(&[REGISTRY_CHANGED]));
+                subscribe.extend(owned(&[REGISTRY_CHANGED, "$SRV.>"]));
                 publish.extend(owned(&[
                     REGISTRY_REGISTER,
                     REGISTRY_LOOKUP,
@@ -156,7 +156,7 @@ impl Role {
             }
             // What is stored can be copied, and put back in the place of what is there; nothing can be written into it.
             Role::Operator => {
-                publish.extend(owned(&[SNAPSHOT_TAKEN, SNAPSHOT_GIVEN, "$SRV.PING"]));
+                publish.extend(owned(&[SNAPSHOT_TAKEN, SNAPSHOT_GIVEN, "$SRV.PING", "$SRV.STATS"]));
                 publish.extend(
                     ["INFO", "SNAPSHOT", "RESTORE", "DELETE"].map(|verb| format!("$JS.API.STREAM.{verb}.*")),
                 );
@@ -164,7 +164,6 @@ impl Role {
             }
         }
         // Answers go to the reply subject of a request only, never by a wide publish grant.
-        let asks_alone = matches!(self, Role::Gateway | Role::Operator);
-        Permissions { publish, subscribe, answers: u32::from(!asks_alone) }
+        Permissions { publish, subscribe, answers: u32::from(self != Role::Operator) }
     }
 }

@@ -28,6 +28,8 @@ use kez_proto::{
     subjects::{self, Role},
 };
 
+use serde_json::json;
+
 use crate::{client::Clients, directory::Directory, senders::Senders, store::Store, tokens::Tokens};
 
 /// What every request of this service is answered from.
@@ -82,7 +84,9 @@ pub async fn run(
 }
 
 async fn serve(nats: &Nats, fanout: &Arc<Fanout>) -> Result<Service, Failure> {
-    let service = Service::start(nats, "kez-fanout", "mail: store, push, history").await?;
+    let epoch = fanout.deployment.epoch.clone();
+    let data = move || json!({"epoch": epoch});
+    let service = Service::telling(nats, "kez-fanout", "mail: store, push, history", data).await?;
     macro_rules! endpoint {
         ($subject:expr, $handler:expr) => {{
             let fanout = fanout.clone();

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use kez_proto::{Code, Handle, Primary};
 
 use crate::commands::{
+    admin::AdminCommand,
     backup::{self, BackupArgs},
     claim::ClaimCommand,
     identity::IdentityCommand,
@@ -163,6 +164,11 @@ pub enum Command {
     Nats {
         #[command(subcommand)]
         command: NatsCommand,
+    },
+    /// For operators: what runs, and what is done to handles and mail
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
     },
     /// For operators: copy a deployment, while it runs
     #[command(after_help = backup::EXAMPLES)]

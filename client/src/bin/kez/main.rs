@@ -67,6 +67,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Session { file, hours } => commands::session::run(&context, &file, hours),
             Command::Delete { through, yes } => commands::delete::run(&context, through, yes).await,
             Command::Nats { command } => commands::nats::run(&context, command).await,
+            Command::Admin { command } => commands::admin::run(&context, command).await,
             Command::Backup(args) => commands::backup::run(&context, &args).await,
             Command::Restore(args) => commands::restore::run(&context, &args).await,
         }

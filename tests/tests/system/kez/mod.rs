@@ -1,5 +1,6 @@
 //! The `kez` command against a real server: two people, each with a folder of their own.
 
+mod admin;
 mod backup;
 mod conversation;
 mod cut_off;

@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub mod admin;
 pub mod auth;
 pub mod backup;
 pub mod claim;

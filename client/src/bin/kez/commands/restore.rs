@@ -9,7 +9,6 @@ use kez_proto::{
     limits::PARTITIONS_MAX,
     subjects,
 };
-use serde::Deserialize;
 use serde_json::json;
 
 use super::backup::{self, Backup, Manifest};
@@ -44,11 +43,6 @@ pub struct RestoreArgs {
     operator: OperatorFlags,
 }
 
-#[derive(Deserialize)]
-struct Service {
-    name: String,
-}
-
 pub async fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> {
     let backup = backup::verify(context, &args.dir)?;
     if args.verify {
@@ -73,14 +67,14 @@ pub async fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> {
 
 /// A service would make streams of its own, or go on with what it knows of those before.
 async fn nobody_serves(operator: &Operator) -> Result<(), Failure> {
-    let mut names: Vec<_> = operator.services::<Service>("PING").await?.into_iter().map(|s| s.name).collect();
+    let mut names: Vec<_> = operator.running().await?.into_iter().map(|service| service.name).collect();
     names.sort();
     names.dedup();
     if names.is_empty() {
         return Ok(());
     }
     Err(Failure::refused(format!(
-        "{} run: stop every service, gateways too, and let nats-server run alone",
+        "{} answer: stop every service, and let nats-server run alone",
         names.join(", ")
     )))
 }

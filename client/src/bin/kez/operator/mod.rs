@@ -7,10 +7,16 @@ mod streams;
 use std::{path::PathBuf, time::Duration};
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
-use kez_proto::subjects::Role;
+use kez_proto::{
+    Deployment,
+    subjects::{self, Role},
+};
 use tokio::sync::watch;
 
-pub use self::streams::{Stream, Streams};
+pub use self::{
+    services::Instance,
+    streams::{Stream, Streams},
+};
 use crate::failure::Failure;
 
 /// To connect, to each address that doesn't answer.
@@ -87,6 +93,15 @@ impl Operator {
             _ => Failure::refused(format!("can't reach NATS at {urls}: {e}; name its address with --nats-url")),
         })?;
         Ok(Self { client, lost })
+    }
+
+    /// What the deployment fixed.
+    pub async fn deployment(&self) -> Result<Deployment, Failure> {
+        let registry = self.stream(subjects::REGISTRY_STREAM).await?;
+        let none = || Failure::refused("there is no deployment in this NATS: no registry has created it");
+        let foreign =
+            || Failure::refused(format!("the stream {} isn't of Kez Chat", subjects::REGISTRY_STREAM));
+        registry.ok_or_else(none)?.deployment().ok_or_else(foreign)
     }
 
     /// Waits for what may take long, unless the connection is lost.

@@ -17,15 +17,44 @@ pub struct Stream {
     pub config: Value,
     /// What it holds.
     pub state: State,
+    /// Who keeps it.
+    #[serde(default)]
+    pub cluster: Cluster,
+}
+
+/// The servers that keep a stream.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Cluster {
+    /// The server that takes what is stored; none while they choose one.
+    #[serde(default)]
+    pub leader: Option<String>,
+    /// The others.
+    #[serde(default)]
+    pub replicas: Vec<Replica>,
+}
+
+/// A server that follows a stream's leader.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Replica {
+    pub name: String,
+    /// Whether it has all that the leader has.
+    pub current: bool,
+    #[serde(default)]
+    pub offline: bool,
+    /// Entries that it lacks.
+    #[serde(default)]
+    pub lag: u64,
 }
 
 /// What a stream holds.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     pub messages: u64,
     pub bytes: u64,
     pub first_seq: u64,
     pub last_seq: u64,
+    #[serde(default)]
+    pub num_subjects: u64,
 }
 
 /// The streams of a deployment, in the order in which they are copied: mail, then who has which handle, then the identity logs. So no copied mail is for a

@@ -30,7 +30,7 @@ async fn a_running_or_used_deployment_is_left_as_it_is() {
     let before = epoch(&url).await;
 
     let why = operator.fails("restore", "copy", &deployment, &[]).await;
-    assert!(why.contains("kez-fanout, kez-registry") && why.contains("stop every service"), "{why}");
+    assert!(why.contains("kez-fanout, kez-gateway") && why.contains("stop every service"), "{why}");
     deployment.end().await;
     let why = operator.fails("restore", "copy", &deployment, &[]).await;
     assert!(why.contains("isn't empty") && why.contains("new nats-server"), "{why}");

@@ -75,7 +75,7 @@ async fn copy(context: &Context, args: &BackupArgs) -> Result<Manifest, Failure>
     let mut folder = Unfinished::beside(&args.dir)?;
     let operator = Operator::connect(&args.operator).await?;
     let began_at = kez_client::now();
-    let Deployment { server, epoch, partitions } = deployment(&operator).await?;
+    let Deployment { server, epoch, partitions } = operator.deployment().await?;
     let mut parts = vec![];
     for name in Streams::of(partitions) {
         // The service that keeps identity logs may never have run.
@@ -99,7 +99,7 @@ async fn copy(context: &Context, args: &BackupArgs) -> Result<Manifest, Failure>
             files: [configuration.finish().await?, snapshot],
         });
     }
-    if deployment(&operator).await?.epoch != epoch {
+    if operator.deployment().await?.epoch != epoch {
         return Err(Failure::refused("the deployment was replaced while it was copied: there is no backup"));
     }
     let manifest = Manifest {
@@ -115,16 +115,6 @@ async fn copy(context: &Context, args: &BackupArgs) -> Result<Manifest, Failure>
     manifest.write(&mut folder).await?;
     folder.appear(&args.dir)?;
     Ok(manifest)
-}
-
-async fn deployment(operator: &Operator) -> Result<Deployment, Failure> {
-    let registry = operator.stream(subjects::REGISTRY_STREAM).await?;
-    registry
-        .ok_or_else(|| Failure::refused("there is no deployment in this NATS: no registry has created it"))?
-        .deployment()
-        .ok_or_else(|| {
-            Failure::refused(format!("the stream {} isn't of Kez Chat", subjects::REGISTRY_STREAM))
-        })
 }
 
 /// Tells of a backup that was looked at.
