@@ -8,6 +8,14 @@ const SERVER: &str = "kez.server";
 const EPOCH: &str = "kez.epoch";
 const PARTITIONS: &str = "kez.partitions";
 
+/// Metadata of every stream of a restore that isn't complete: there is no deployment yet.
+pub const RESTORING: &str = "kez.restoring";
+
+/// Whether these are the metadata of a stream that is being restored.
+pub fn is_being_restored(metadata: &HashMap<String, String>) -> bool {
+    metadata.contains_key(RESTORING)
+}
+
 /// The facts of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {

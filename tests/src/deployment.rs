@@ -41,7 +41,7 @@ impl Deployment {
     /// The same with more arguments for the fan-outs and the gateways; the last of a repeated flag counts for none: give each once.
     pub async fn start_with(instances: usize, fanout: &[&str], gateway: &[&str]) -> Self {
         let owned = |arguments: &[&str]| arguments.iter().map(ToString::to_string).collect();
-        let mut deployment = Self::on(Nats::start().await, vec![]);
+        let mut deployment = Self::alone().await;
         deployment.fanout_arguments = owned(fanout);
         deployment.gateway_arguments = owned(gateway);
         for n in 0..instances {
@@ -55,14 +55,42 @@ impl Deployment {
     /// Three nats-servers that keep three copies of everything, an auth callout at each of those that are named, and one of each other service, which
     /// connects to any.
     pub async fn start_cluster(callouts: &[usize]) -> Self {
-        let [nats, second, third] = Nats::start_cluster().await;
-        let mut deployment = Self::on(nats, vec![second, third]);
+        let mut deployment = Self::cluster_alone().await;
         deployment.add(0);
         for node in callouts {
             deployment.auth_callouts.push(deployment.auth_callout_at(*node));
         }
         deployment.ready().await;
         deployment
+    }
+
+    /// One nats-server, and no service yet.
+    pub async fn alone() -> Self {
+        Self::on(Nats::start().await, vec![])
+    }
+
+    /// Three nats-servers, and no service yet.
+    pub async fn cluster_alone() -> Self {
+        let [nats, second, third] = Nats::start_cluster().await;
+        Self::on(nats, vec![second, third])
+    }
+
+    /// Starts one of each service, the one that keeps identity logs too, and waits until they are ready.
+    pub async fn begin(&mut self) {
+        self.add(0);
+        self.auth_callouts.push(self.auth_callout());
+        self.ready().await;
+        self.add_sigchain().await;
+    }
+
+    /// Ends every service, in order; nats-server goes on.
+    pub async fn end(&mut self) {
+        let Self { registries, fanouts, sigchains, auth_callouts, gateways, .. } = self;
+        for services in [gateways, sigchains, auth_callouts, fanouts, registries] {
+            for mut process in services.drain(..) {
+                assert!(process.terminate().await.success(), "{}", process.log());
+            }
+        }
     }
 
     fn on(nats: Nats, peers: Vec<Nats>) -> Self {

@@ -158,6 +158,12 @@ impl Nats {
         self.dir.path().join("jetstream")
     }
 
+    /// Loses all that it stored; it mustn't run.
+    pub fn forget(&self) {
+        assert!(self.child.is_none(), "it runs");
+        std::fs::remove_dir_all(self.store()).unwrap();
+    }
+
     /// Sends a signal, such as SIGSTOP.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid() as i32), signal).unwrap();

@@ -65,10 +65,14 @@ async fn each_role_may_do_what_it_needs_and_no_more() {
     let publishers = [
         (subjects::REGISTRY_LOG, &[Role::Registry][..]),
         ("kez.store.inbox.0.alice", &[Role::Fanout]),
-        ("$JS.API.STREAM.INFO.KEZ_INBOX_0", &[Role::Fanout]),
+        ("$JS.API.STREAM.INFO.KEZ_INBOX_0", &[Role::Fanout, Role::Operator]),
         ("kez.inbox.ab.x", &[Role::RegistryClients, Role::FanoutClients]),
         ("kez.inbox.ab", &[]),
-        ("$JS.API.STREAM.DELETE.KEZ_INBOX_0", &[]),
+        ("$JS.API.STREAM.SNAPSHOT.KEZ_INBOX_0", &[Role::Operator]),
+        ("$JS.API.STREAM.RESTORE.KEZ_REGISTRY", &[Role::Operator]),
+        ("$JS.API.STREAM.DELETE.KEZ_INBOX_0", &[Role::Operator]),
+        ("$JS.API.STREAM.UPDATE.KEZ_INBOX_0", &[Role::Fanout]),
+        ("$JS.API.CONSUMER.CREATE.KEZ_INBOX_0", &[]),
         ("kez.chat.inbox.alice", &[]),
         ("$SYS.REQ.SERVER.PING", &[]),
     ];

@@ -220,6 +220,11 @@ pub fn direct_get(stream: &str) -> String {
     format!("$JS.API.DIRECT.GET.{stream}")
 }
 
+/// Where whoever takes a stream's snapshot says that a part has arrived.
+const SNAPSHOT_TAKEN: &str = "$JS.SNAPSHOT.ACK.>";
+/// Where the parts of a snapshot go that becomes a stream.
+const SNAPSHOT_GIVEN: &str = "$JS.SNAPSHOT.RESTORE.>";
+
 /// What a NATS user may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permissions {

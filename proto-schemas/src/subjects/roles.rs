@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A process of the deployment with an nkey of its own in the `KEZ` account.
+/// A process of the deployment with an nkey of its own in the `KEZ` account, or who runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// `kez-registry`
@@ -19,11 +19,13 @@ pub enum Role {
     Gateway,
     /// `kez-auth-callout`, which has users in the accounts `AUTH` and `SYS` too
     AuthCallout,
+    /// The operator: `kez backup`, `kez restore` and `kez admin`
+    Operator,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Role; 7] = [
+    pub const ALL: [Role; 8] = [
         Role::Registry,
         Role::RegistryClients,
         Role::Fanout,
@@ -31,6 +33,7 @@ impl Role {
         Role::Sigchain,
         Role::Gateway,
         Role::AuthCallout,
+        Role::Operator,
     ];
 
     /// The role's short name: its key file, its inbox prefix, its connection name.
@@ -43,6 +46,7 @@ impl Role {
             Role::Sigchain => "sigchain",
             Role::Gateway => "gateway",
             Role::AuthCallout => "auth-callout",
+            Role::Operator => "operator",
         }
     }
 
@@ -125,7 +129,7 @@ impl Role {
             }
             Role::Gateway => {
                 subscribe.push(format!("{INBOX}*"));
-                subscribe.extend(owned(&[REGISTRY_CHANGED]));
+                subscribe.extend(owned(&[REGISTRY_CHANGED, "$SRV.>"]));
                 publish.extend(owned(&[
                     REGISTRY_REGISTER,
                     REGISTRY_LOOKUP,
@@ -158,8 +162,16 @@ impl Role {
                 ]));
                 publish.extend(owned(&[REGISTRY_LOOKUP, REGISTRY_BY_PRIMARY]));
             }
+            // What is stored can be copied, and put back in the place of what is there; nothing can be written into it.
+            Role::Operator => {
+                publish.extend(owned(&[SNAPSHOT_TAKEN, SNAPSHOT_GIVEN, "$SRV.PING", "$SRV.STATS"]));
+                publish.extend(
+                    ["INFO", "SNAPSHOT", "RESTORE", "DELETE"].map(|verb| format!("$JS.API.STREAM.{verb}.*")),
+                );
+                publish.push(format!("$JS.API.STREAM.UPDATE.{REGISTRY_STREAM}"));
+            }
         }
         // Answers go to the reply subject of a request only, never by a wide publish grant.
-        Permissions { publish, subscribe, answers: u32::from(self != Role::Gateway) }
+        Permissions { publish, subscribe, answers: u32::from(self != Role::Operator) }
     }
 }

@@ -82,6 +82,7 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
         for_sigchain,
         for_gateway,
         for_callout,
+        ..,
     ] = Role::ALL.map(|role| nats(role.into()));
 
     let gateway_config = gateway_args.with(server.clone())?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use kez_kit::metrics::{Metrics, histogram};
 use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
 
-/// The counters.
+/// The counters. Cheap to clone.
+#[derive(Clone)]
 pub struct Counts {
     store: Histogram,
     duplicates: Counter,

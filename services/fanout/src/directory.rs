@@ -22,7 +22,8 @@ const LIFETIME: Duration = Duration::from_secs(30);
 /// A change is told before every registry has applied it: what one of them says so soon after it may be old, and isn't kept.
 const UNSETTLED: Duration = Duration::from_secs(5);
 
-/// The cache. Who isn't registered is asked for each time: they may be the next moment.
+/// The cache. Who isn't registered is asked for each time: they may be the next moment. Cheap to clone.
+#[derive(Clone)]
 pub struct Directory {
     nats: Nats,
     keys: Cache<Handle, Primary>,
@@ -77,6 +78,11 @@ impl Directory {
         }
         let record = self.ask(subjects::REGISTRY_LOOKUP, &Lookup { handle: handle.to_string() }).await?;
         Ok((handle, record.primary))
+    }
+
+    /// Asks for every handle again.
+    pub fn forget(&self) {
+        self.keys.invalidate_all();
     }
 
     /// The key of a handle, if it needs no question.

@@ -29,6 +29,8 @@ use kez_proto::{
     subjects::{self, Role},
 };
 
+use serde_json::json;
+
 use crate::{
     client::Clients, counts::Counts, directory::Directory, senders::Senders, store::Store, tokens::Tokens,
 };
@@ -54,17 +56,41 @@ pub async fn run(
     let gate = life.ready.gate("fanout-service");
     let role = Role::Fanout;
     let nats = Nats::connect(nats_args, role.name(), &role.inbox_prefix(), 65_536, &life).await?;
-    let deployment = streams::ensure(&config, &nats, &life).await?;
-    let fanout = Arc::new(Fanout {
-        store: Store::new(&nats, &deployment, !config.duplicate_window.is_zero(), Counts::new(&life.metrics)),
-        directory: Directory::follow(&nats).await?,
-        tokens: Tokens::new(&nats, &deployment.server),
-        senders: Senders::new(&config, &nats),
-        deployment,
-        config,
-    });
+    let directory = Directory::follow(&nats).await?;
+    let counts = Counts::new(&life.metrics);
+    while !life.shutdown.is_cancelled() {
+        let deployment = streams::ensure(&config, &nats, &life).await?;
+        let fanout = Arc::new(Fanout {
+            store: Store::new(&nats, &deployment, !config.duplicate_window.is_zero(), counts.clone()),
+            directory: directory.clone(),
+            tokens: Tokens::new(&nats, &deployment.server),
+            senders: Senders::new(&config, &nats),
+            deployment: deployment.clone(),
+            config: config.clone(),
+        });
+        let service = serve(&nats, &fanout).await?;
+        // An answer on the same connection shows that NATS has the subscriptions: ready means that a request finds them.
+        streams::deployment(&nats, &life).await?;
+        let endpoints = Clients::new(fanout).endpoints();
+        let role = Role::FanoutClients.name();
+        let clients = Responder::start(clients_args, role, "fanout", endpoints, &life).await?;
+        gate.open();
 
-    let service = Service::start(&nats, "kez-fanout", "mail: store, push, history").await?;
+        tokio::select! {
+            () = life.shutdown.cancelled() => gate.close("stopping"),
+            // Cursors and limits that are known are those of another store.
+            () = streams::replaced(&nats, &deployment) => gate.close("the deployment was replaced"),
+        }
+        tokio::join!(service.stop(drain), clients.stop(drain));
+        directory.forget();
+    }
+    Ok(())
+}
+
+async fn serve(nats: &Nats, fanout: &Arc<Fanout>) -> Result<Service, Failure> {
+    let epoch = fanout.deployment.epoch.clone();
+    let data = move || json!({"epoch": epoch});
+    let service = Service::telling(nats, "kez-fanout", "mail: store, push, history", data).await?;
     macro_rules! endpoint {
         ($subject:expr, $handler:expr) => {{
             let fanout = fanout.clone();
@@ -82,17 +108,7 @@ pub async fn run(
     endpoint!(subjects::FANOUT_HEADS, read::heads);
     endpoint!(subjects::FANOUT_ACK, ack::ack);
     endpoint!(subjects::FANOUT_DESCRIBE, async |fanout: &Fanout, _| service::encode(&fanout.describe()));
-    // An answer on the same connection shows that NATS has the subscriptions: ready means that a request finds them.
-    streams::deployment(&nats, &life).await?;
-    let endpoints = Clients::new(fanout).endpoints();
-    let role = Role::FanoutClients.name();
-    let clients = Responder::start(clients_args, role, "fanout", endpoints, &life).await?;
-    gate.open();
-
-    life.shutdown.cancelled().await;
-    gate.close("stopping");
-    tokio::join!(service.stop(drain), clients.stop(drain));
-    Ok(())
+    Ok(service)
 }
 
 impl Fanout {

@@ -13,13 +13,16 @@ use kez_kit::{
     retry::{Attempt, until_done},
 };
 use kez_proto::{
-    Deployment,
+    Deployment, deployment,
     limits::STORE_BYTES,
     subjects::{self, Span},
 };
+use tokio::time::timeout;
 
 use crate::Config;
 
+/// How often it is looked whether the deployment is still the same.
+const LOOK: Duration = Duration::from_secs(5);
 /// Of the counters of one span, in memory; some 150 bytes each. The oldest give way.
 const COUNTS_BYTES: i64 = 64 << 20;
 
@@ -88,8 +91,27 @@ pub async fn deployment(nats: &Nats, life: &Life) -> Result<Deployment, Failure>
     until_done(life, "reading the deployment", || read_deployment(nats)).await
 }
 
+/// Resolves when this deployment isn't the one in NATS any more: it was restored from a backup, or made anew.
+pub async fn replaced(nats: &Nats, deployment: &Deployment) {
+    let mut connections = nats.connections();
+    loop {
+        // While NATS was away, anything may have happened to its streams.
+        let _ = timeout(LOOK, connections.changed()).await;
+        match read_deployment(nats).await {
+            Ok(found) if found != *deployment => {
+                tracing::warn!(epoch = found.epoch, before = deployment.epoch, "the deployment was replaced");
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
 async fn read_deployment(nats: &Nats) -> Result<Deployment, Attempt> {
     match nats.jetstream.get_stream(subjects::REGISTRY_STREAM).await {
+        Ok(stream) if deployment::is_being_restored(&stream.cached_info().config.metadata) => {
+            Err(Attempt::Again("a restore of the deployment isn't complete".into()))
+        }
         Ok(stream) => Deployment::from_metadata(&stream.cached_info().config.metadata).ok_or_else(|| {
             let message = format!(
                 "the stream {} in this NATS isn't of Kez Chat; give Kez Chat an account of its own",

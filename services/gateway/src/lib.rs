@@ -24,6 +24,7 @@ use kez_kit::{
     Failure, Kind, Life, Nats, http,
     nats::NatsArgs,
     retry::{Attempt, until_done},
+    service::Service,
 };
 use kez_proto::{limits::CALLER_DEADLINE, server::Description, subjects, subjects::Role};
 
@@ -92,9 +93,12 @@ pub async fn run(
     };
     let check = async {
         check_deployment(&gateway, &life).await?;
+        // It has no endpoint, and is there for those who count.
+        let service = Service::start(&gateway.nats, "kez-gateway", "HTTP and server-sent events").await?;
         gate.open();
         life.shutdown.cancelled().await;
         gate.close("stopping");
+        service.stop(drain).await;
         Ok(())
     };
     tokio::try_join!(serve, sigchains, check).map(drop)

@@ -18,6 +18,7 @@ use kez_proto::{
     Code, Problem,
     headers::{KEZ_CHAIN_HEAD, RETRY_AFTER},
 };
+use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
 use crate::{Failure, Nats, metrics::Metrics, task};
@@ -47,10 +48,21 @@ pub struct Service {
 impl Service {
     /// Registers a service without endpoints.
     pub async fn start(nats: &Nats, name: &str, description: &str) -> Result<Self, Failure> {
+        Self::telling(nats, name, description, || Value::Null).await
+    }
+
+    /// The same for a service that has more to tell of itself: the `data` of each endpoint in the answer to `$SRV.STATS`.
+    pub async fn telling(
+        nats: &Nats,
+        name: &str,
+        description: &str,
+        data: impl Fn() -> Value + Send + Sync + 'static,
+    ) -> Result<Self, Failure> {
         let service = nats
             .client
             .service_builder()
             .description(description)
+            .stats_handler(move |_, _| data())
             .start(name, env!("CARGO_PKG_VERSION"))
             .await;
         let service = service.map_err(|e| Failure::internal(format_args!("can't register {name}: {e}")))?;

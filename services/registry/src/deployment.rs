@@ -15,7 +15,9 @@ use kez_kit::{
     retry::{Attempt, until_done},
 };
 use kez_proto::{
-    Deployment, headers, limits,
+    Deployment,
+    deployment::is_being_restored,
+    headers, limits,
     registry::{Entry, RULES},
     subjects,
 };
@@ -60,6 +62,9 @@ pub async fn ensure(nats: &Nats, config: &Config, life: &Life) -> Result<Log, Fa
 /// The log, if there is one.
 pub async fn inspect(nats: &Nats, config: &Config) -> Result<Option<Log>, Attempt> {
     match nats.jetstream.get_stream(subjects::REGISTRY_STREAM).await {
+        Ok(stream) if is_being_restored(&stream.cached_info().config.metadata) => {
+            Err(Attempt::Again("a restore of the deployment isn't complete".into()))
+        }
         Ok(stream) => identify(stream.cached_info(), config).map(Some).map_err(Attempt::Fail),
         Err(e) => match e.kind() {
             GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),

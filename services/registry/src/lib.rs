@@ -11,6 +11,7 @@ use kez_kit::{
 };
 use kez_proto::subjects::{self, Role};
 use prometheus_client::metrics::gauge::Gauge;
+use serde_json::json;
 use tokio::sync::watch;
 
 mod admission;
@@ -120,8 +121,10 @@ pub async fn run(
 }
 
 async fn serve(nats: &Nats, desk: Desk) -> Result<Service, Failure> {
-    let service =
-        Service::start(nats, "kez-registry", "binds handles to keys, and tells who has which").await?;
+    let index = desk.index.clone();
+    let data = move || json!({"applied": index.borrow().as_ref().map(Index::applied)});
+    let description = "binds handles to keys, and tells who has which";
+    let service = Service::telling(nats, "kez-registry", description, data).await?;
     let at = desk.clone();
     service.endpoint(subjects::REGISTRY_REGISTER, move |call| at.clone().register(call.payload)).await?;
     let at = desk.clone();

@@ -58,6 +58,11 @@ impl Chains {
         Self { store: Store::new(nats), read }
     }
 
+    /// Keeps nothing that was read.
+    pub fn forget(&self) {
+        self.read.invalidate_all();
+    }
+
     pub fn store(&self) -> &Store {
         &self.store
     }

@@ -52,6 +52,11 @@ impl Desk {
         }
     }
 
+    /// Reads every chain again.
+    pub fn forget(&self) {
+        self.chains.forget();
+    }
+
     /// `kez.sigchain.get`
     pub async fn get(self, request: Bytes) -> Result<Bytes, Problem> {
         let Get { chain, since } = decode(&request)?;
@@ -139,16 +144,24 @@ impl Desk {
             _ => None,
         };
         if let Some(new_key) = new_key {
-            self.check_new_key(&event.primary, new_key).await?;
+            self.check_new_key(&event.primary, new_key, canonical).await?;
         }
         let last = loaded.map_or(0, Loaded::last);
         self.chains.store().append(&id, last, canonical.clone(), new_key).await
     }
 
-    /// A chain may go on under this key only if it has neither a chain nor a handle, and if it can have the handle that the present key has.
-    async fn check_new_key(&self, present: &Key, new_key: &Key) -> Result<(), Problem> {
-        if self.chains.load(new_key).await?.is_some() || self.handles.has_one(new_key).await? {
+    /// A chain may go on under this key only if it has neither a chain nor a handle, and if it can have the handle that the present key has. After a restore
+    /// the handle may have followed this very rotation already.
+    async fn check_new_key(&self, present: &Key, new_key: &Key, rotation: &[u8]) -> Result<(), Problem> {
+        if self.chains.load(new_key).await?.is_some() {
             return Err(Code::KeyInUse.into());
+        }
+        // The registry takes no other one, as the new key's handle stands in its way.
+        if self.handles.has_one(new_key).await? {
+            return match self.handles.rebind(rotation).await {
+                Err(problem) if !is_passing(&problem) => Err(Code::KeyInUse.into()),
+                followed => followed.map(drop),
+            };
         }
         if matches!(new_key, Key::Nostr(_)) && self.handles.has_one(present).await? {
             return Err(Code::HandleNeedsEd25519.into());

@@ -56,11 +56,18 @@ pub async fn run(args: Args, nats_args: &NatsArgs, life: Life, drain: Duration) 
         outcome => outcome?,
     }
     let desk = Desk::new(&nats, &life);
-    let service = serve(&nats, desk).await?;
+    let service = serve(&nats, desk.clone()).await?;
     // An answer on the same connection shows that NATS has the subscriptions: ready means that a request finds them.
     stream::ensure(&nats, &args, &life).await?;
     gate.open();
-    life.shutdown.cancelled().await;
+    let mut connections = nats.connections();
+    loop {
+        tokio::select! {
+            () = life.shutdown.cancelled() => break,
+            // While NATS was away its store may have been restored from a backup, where chains end earlier.
+            Ok(()) = connections.changed() => desk.forget(),
+        }
+    }
     gate.close("stopping");
     service.stop(drain).await;
     Ok(())

@@ -6,7 +6,13 @@ use clap::{Parser, Subcommand};
 use kez_proto::{Code, Handle, Primary};
 
 use crate::commands::{
-    claim::ClaimCommand, identity::IdentityCommand, nats::NatsCommand, sigchain::SigchainCommand,
+    admin::AdminCommand,
+    backup::{self, BackupArgs},
+    claim::ClaimCommand,
+    identity::IdentityCommand,
+    nats::NatsCommand,
+    restore::{self, RestoreArgs},
+    sigchain::SigchainCommand,
 };
 
 const EXAMPLES: &str = "\
@@ -159,6 +165,17 @@ pub enum Command {
         #[command(subcommand)]
         command: NatsCommand,
     },
+    /// For operators: what runs, and what is done to handles and mail
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+    /// For operators: copy a deployment, while it runs
+    #[command(after_help = backup::EXAMPLES)]
+    Backup(Box<BackupArgs>),
+    /// For operators: make a deployment of a backup
+    #[command(after_help = restore::EXAMPLES)]
+    Restore(Box<RestoreArgs>),
 }
 
 #[derive(clap::Args)]

@@ -6,8 +6,10 @@ mod context;
 mod document;
 mod door;
 mod failure;
+mod operator;
 mod output;
 mod people;
+mod progress;
 mod prompt;
 mod show;
 mod trust;
@@ -65,6 +67,9 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Session { file, hours } => commands::session::run(&context, &file, hours),
             Command::Delete { through, yes } => commands::delete::run(&context, through, yes).await,
             Command::Nats { command } => commands::nats::run(&context, command).await,
+            Command::Admin { command } => commands::admin::run(&context, command).await,
+            Command::Backup(args) => commands::backup::run(&context, &args).await,
+            Command::Restore(args) => commands::restore::run(&context, &args).await,
         }
     });
     // A name look-up that hangs must not hold up the exit.

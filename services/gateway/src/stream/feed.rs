@@ -245,7 +245,11 @@ impl Feed {
             auth,
         };
         match self.gateway.ask_json(subjects::FANOUT_HISTORY, &request).await {
-            Ok(answer) => Ok(serde_json::from_slice(&answer).ok()),
+            Ok(answer) => match serde_json::from_slice::<Page>(&answer) {
+                // The store was restored from a backup: its sequences are others. The reader comes back, and begins anew.
+                Ok(page) if page.epoch != self.epoch => Err(End::Return(0)),
+                page => Ok(page.ok()),
+            },
             Err(refusal) if refusal.0.code.action() == Action::Retry => Ok(None),
             // The handle has another key now, or the signature is too old: the reader must sign again.
             Err(_) => Err(End::Return(0)),

@@ -1,5 +1,7 @@
 //! The `kez` command against a real server: two people, each with a folder of their own.
 
+mod admin;
+mod backup;
 mod conversation;
 mod cut_off;
 mod identity;
@@ -10,7 +12,7 @@ mod nats_library;
 mod operator;
 mod pins;
 mod refusals;
-mod rotation;
+pub mod rotation;
 mod sealing;
 mod sigchain;
 mod tls;

@@ -1,6 +1,8 @@
 //! One module a command.
 
+pub mod admin;
 pub mod auth;
+pub mod backup;
 pub mod claim;
 pub mod delete;
 pub mod identity;
@@ -9,6 +11,7 @@ pub mod listen;
 pub mod nats;
 pub mod register;
 pub mod release;
+pub mod restore;
 pub mod send;
 pub mod session;
 pub mod sigchain;
