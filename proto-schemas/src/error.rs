@@ -72,6 +72,8 @@ codes! {
     SessionEnded      "session_ended"       401 SignAgain "the session has ended; begin another with POST /v1/session"
     SenderRequired    "sender_required"     401 SignAgain "this server takes mail from its own people only: send with a session token, or over NATS"
     NotOwner          "not_owner"           403 GiveUp    "this session's key doesn't own the handle"
+    HandleSuspended   "handle_suspended"    403 GiveUp    "the operator of this server has suspended this handle"
+    NotOperator       "not_operator"        403 GiveUp    "this isn't the key of this deployment's operator"
     KeyNotInForce     "key_not_in_force"    403 GiveUp    "the event isn't by the key that the chain is under"
     UnknownHandle     "unknown_handle"      404 GiveUp    "nobody here has this handle"
     UnknownPrimary    "unknown_primary"     404 GiveUp    "nobody here has this primary"

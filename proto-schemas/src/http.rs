@@ -56,6 +56,7 @@ const READING: &[Code] = &[
     TokenExpired,
     SessionEnded,
     NotOwner,
+    HandleSuspended,
     UnknownHandle,
 ];
 
@@ -260,6 +261,7 @@ pub const ROUTES: &[Route] = &[
             InvalidLifetime,
             BadSignature,
             StaleTimestamp,
+            HandleSuspended,
             UnknownPrimary,
             TooLarge,
         ],
@@ -279,6 +281,7 @@ pub const ROUTES: &[Route] = &[
             BadSignature,
             InvalidToken,
             SessionEnded,
+            HandleSuspended,
             UnknownPrimary,
         ],
     },
@@ -304,6 +307,7 @@ pub const ROUTES: &[Route] = &[
             MalformedJson,
             EnvelopeNotObject,
             InvalidHandle,
+            HandleSuspended,
             UnknownHandle,
             MalformedAuth,
             InvalidToken,

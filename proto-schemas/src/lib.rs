@@ -16,6 +16,7 @@ pub mod json;
 pub mod limits;
 pub mod mail;
 pub mod nats_login;
+pub mod order;
 pub mod partition;
 pub mod primary;
 pub mod registration;

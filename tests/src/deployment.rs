@@ -171,6 +171,8 @@ impl Deployment {
                 &self.seed(Role::RegistryClients),
                 "--limit-client-requests",
                 "0",
+                "--operator",
+                self.nats.keys.public(Role::Operator),
             ],
             &[],
         )

@@ -61,3 +61,16 @@ impl Holding {
         }
     }
 }
+
+/// What the operator ordered last about a handle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The handle.
+    pub handle: Handle,
+    /// Whether it is suspended, whoever has it.
+    pub suspended: bool,
+    /// When the order was signed: nothing signed earlier undoes it.
+    pub signed_at: Timestamp,
+    /// Digest of the order's envelope.
+    pub digest: String,
+}

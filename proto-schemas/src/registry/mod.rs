@@ -10,8 +10,8 @@ use crate::{Handle, Primary, ServerName, Timestamp};
 mod holding;
 mod rules;
 
-pub use holding::{Binding, Holding, Vacancy};
-pub use rules::{Bindings, Effect, Rotation, apply, bind, rebind, vacate};
+pub use holding::{Binding, Holding, Standing, Vacancy};
+pub use rules::{Bindings, Effect, Rotation, Verdict, apply, bind, judge, rebind, vacate};
 
 /// The rules that entries are written under today. Entries of older rules are applied by those rules for ever.
 pub const RULES: u32 = 1;
@@ -50,15 +50,31 @@ pub enum Entry {
         /// The envelope as it was received, to the byte.
         envelope: Box<RawValue>,
     },
+    /// Whose orders count from here on, and nobody else's.
+    Operator {
+        /// See [`RULES`].
+        rules: u32,
+        /// The operator's key.
+        primary: Primary,
+    },
+    /// The operator orders something about a handle.
+    Order {
+        /// See [`RULES`].
+        rules: u32,
+        /// The envelope as it was received, to the byte.
+        envelope: Box<RawValue>,
+    },
 }
 
 impl Entry {
     /// The handle whose binding this entry may change, as far as it can be read.
     pub fn handle(&self) -> Option<Handle> {
         match self {
-            Entry::Genesis { .. } => None,
+            Entry::Genesis { .. } | Entry::Operator { .. } => None,
             Entry::Rebind { handle, .. } => Some(handle.clone()),
-            Entry::Registration { envelope, .. } | Entry::Release { envelope, .. } => {
+            Entry::Registration { envelope, .. }
+            | Entry::Release { envelope, .. }
+            | Entry::Order { envelope, .. } => {
                 let envelope: serde_json::Value = serde_json::from_str(envelope.get()).ok()?;
                 envelope["payload"]["handle"].as_str()?.parse().ok()
             }
@@ -79,10 +95,13 @@ pub struct Record {
     pub sigchain_url: String,
     /// Since when it is this key's.
     pub registered_at: Timestamp,
+    /// Whether the operator has suspended it: it gets no mail, and its key opens no door here. Absent where it isn't.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
 }
 
 impl Record {
-    /// The record of a binding at this server, whose identity logs are below `sig_server_url` (no trailing slash).
+    /// The record of a binding at this server, whose identity logs are below `sig_server_url` (no trailing slash), of a handle that isn't suspended.
     pub fn new(binding: &Binding, server: &ServerName, sig_server_url: &str) -> Self {
         let Binding { handle, primary, registered_at, .. } = binding;
         Self {
@@ -91,6 +110,7 @@ impl Record {
             primary: *primary,
             sigchain_url: format!("{sig_server_url}/v1/sigchains/ed25519/{}", primary.hex()),
             registered_at: *registered_at,
+            suspended: false,
         }
     }
 }
@@ -133,6 +153,15 @@ impl From<Vacancy> for Released {
         let reserved_until = vacancy.reserved_until();
         Self { handle: vacancy.handle, primary: vacancy.primary, reserved_until }
     }
+}
+
+/// Answer to an operator's order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ordered {
+    /// The handle.
+    pub handle: Handle,
+    /// Whether it is suspended now.
+    pub suspended: bool,
 }
 
 /// Request of `kez.chat.lookup.<handle>`: exactly one of the two, answered by a [`Record`].

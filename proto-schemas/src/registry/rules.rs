@@ -2,10 +2,11 @@
 
 use serde_json::value::RawValue;
 
-use super::{Binding, Entry, Holding, RULES, Vacancy};
+use super::{Binding, Entry, Holding, RULES, Standing, Vacancy};
 use crate::{
     Code, Handle, Primary, ServerName, Timestamp,
     identity::{Event, Key, Op},
+    order::{Action, Order},
     registration::Registration,
     release::Release,
 };
@@ -27,8 +28,21 @@ pub enum Effect {
     },
     /// Remove the handle's binding.
     Release(Vacancy),
+    /// Take this key as the operator's.
+    Operator(Primary),
+    /// Do what the operator ordered.
+    Order(Verdict),
     /// Nothing, because of this; for a request, its answer.
     Nothing(Code),
+}
+
+/// What an order does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The handle's standing from now on.
+    pub standing: Standing,
+    /// What is left of its binding, if it is given back.
+    pub vacancy: Option<Vacancy>,
 }
 
 /// What the rules may ask about the state before the entry.
@@ -43,6 +57,10 @@ pub trait Bindings {
     fn by_primary(&self, primary: &Primary) -> Result<Option<Binding>, Self::Error>;
     /// The handle that this key gave to another one.
     fn retired(&self, primary: &Primary) -> Result<Option<Handle>, Self::Error>;
+    /// The operator's key, once an entry has named it.
+    fn operator(&self) -> Result<Option<Primary>, Self::Error>;
+    /// What the operator ordered last about this handle.
+    fn standing(&self, handle: &Handle) -> Result<Option<Standing>, Self::Error>;
 }
 
 /// Applies one entry to a state: `bytes` as logged, `at` as the stream's own clock stamped it.
@@ -78,6 +96,11 @@ pub fn apply<B: Bindings>(state: &B, bytes: &[u8], at: Timestamp) -> Result<Effe
                 Err(code) => Err(code),
             }
         }
+        (Entry::Operator { rules: RULES, primary }, Some(_)) => Ok(Effect::Operator(primary)),
+        (Entry::Order { rules: RULES, envelope }, Some(server)) => match fresh_order(&envelope, server, at) {
+            Ok(order) => judge(state, &order, at)?.map(Effect::Order),
+            Err(code) => Err(code),
+        },
         _ => Err(Code::WrongVersion),
     };
     Ok(effect.unwrap_or_else(Effect::Nothing))
@@ -93,6 +116,12 @@ fn fresh_release(envelope: &RawValue, server: &ServerName, at: Timestamp) -> Res
     let release = Release::verify(envelope.get().as_bytes(), server)?;
     release.check_fresh(at)?;
     Ok(release)
+}
+
+fn fresh_order(envelope: &RawValue, server: &ServerName, at: Timestamp) -> Result<Order, Code> {
+    let order = Order::verify(envelope.get().as_bytes(), server)?;
+    order.check_fresh(at)?;
+    Ok(order)
 }
 
 /// The binding that a registration makes at this time, or why it makes none: `handle_taken`, `handle_released`, `stale_timestamp` (signed before the handle
@@ -131,6 +160,43 @@ pub fn vacate<B: Bindings>(
         Some(_) => None,
     };
     Ok(refused.map_or(Ok(Vacancy { handle, primary, released_at: at, signed_at: created_at, digest }), Err))
+}
+
+/// What an order does at this time, or why it does nothing: `not_operator`, `stale_timestamp` (signed before the last one about this handle, or in the same
+/// second), `unknown_handle` (nobody ever had it, or, for a release, nobody has it), and for a release what [`vacate`] says.
+pub fn judge<B: Bindings>(
+    state: &B,
+    order: &Order,
+    at: Timestamp,
+) -> Result<Result<Verdict, Code>, B::Error> {
+    let Order { action, handle, primary, created_at, digest } = order.clone();
+    if state.operator()? != Some(primary) {
+        return Ok(Err(Code::NotOperator));
+    }
+    let before = state.standing(&handle)?;
+    if before.as_ref().is_some_and(|before| created_at <= before.signed_at) {
+        return Ok(Err(Code::StaleTimestamp));
+    }
+    let Some(holding) = state.by_handle(&handle)? else { return Ok(Err(Code::UnknownHandle)) };
+    let suspended = match action {
+        Action::Suspend => true,
+        Action::Lift => false,
+        Action::Release => before.is_some_and(|before| before.suspended),
+    };
+    let standing =
+        Standing { handle: handle.clone(), suspended, signed_at: created_at, digest: digest.clone() };
+    let vacancy = match (action, holding.bound()) {
+        (Action::Release, None) => return Ok(Err(Code::UnknownHandle)),
+        (Action::Release, Some(Binding { primary, .. })) => {
+            let release = Release { handle, primary, created_at, digest };
+            match vacate(state, &release, at)? {
+                Ok(vacancy) => Some(vacancy),
+                Err(code) => return Ok(Err(code)),
+            }
+        }
+        _ => None,
+    };
+    Ok(Ok(Verdict { standing, vacancy }))
 }
 
 /// A `rotate` of an identity log from one key that may have a handle to another.

@@ -13,6 +13,8 @@ struct Memory {
     server: Option<ServerName>,
     holdings: HashMap<Handle, Holding>,
     retired: HashMap<Primary, Handle>,
+    operator: Option<Primary>,
+    standings: HashMap<Handle, Standing>,
 }
 
 impl Bindings for Memory {
@@ -28,6 +30,12 @@ impl Bindings for Memory {
     }
     fn retired(&self, primary: &Primary) -> Result<Option<Handle>, Self::Error> {
         Ok(self.retired.get(primary).cloned())
+    }
+    fn operator(&self) -> Result<Option<Primary>, Self::Error> {
+        Ok(self.operator)
+    }
+    fn standing(&self, handle: &Handle) -> Result<Option<Standing>, Self::Error> {
+        Ok(self.standings.get(handle).cloned())
     }
 }
 
@@ -58,6 +66,11 @@ impl Memory {
                 self.hold(Holding::Bound(to.clone()));
             }
             Effect::Release(vacancy) => self.hold(Holding::Vacant(vacancy.clone())),
+            Effect::Operator(primary) => self.operator = Some(*primary),
+            Effect::Order(Verdict { standing, vacancy }) => {
+                self.standings.insert(standing.handle.clone(), standing.clone());
+                vacancy.iter().for_each(|vacancy| self.hold(Holding::Vacant(vacancy.clone())));
+            }
             Effect::Nothing(_) => {}
         }
         effect
@@ -300,4 +313,99 @@ fn a_released_handle_waits_for_its_key_and_then_for_nobody() {
         );
     }
     assert!(matches!(log.register_at(&registration_at(1, last), last), Effect::Bind(_)));
+}
+
+/// An order by the key of this seed.
+fn order(seed: u8, action: &str, handle: &str, created_at: &str) -> Value {
+    signed(seed, crate::order::TAG, crate::order::TYPE, handle, |p| {
+        p["action"] = action.into();
+        p["created_at"] = created_at.into();
+    })
+}
+
+fn is_suspended(log: &Memory, handle: &str) -> Option<bool> {
+    log.standings.get(&handle.parse().unwrap()).map(|standing| standing.suspended)
+}
+
+#[test]
+fn only_the_operators_orders_count_and_each_once() {
+    let at = |second: u8| format!("2026-05-25T03:00:{second:02}Z");
+    let give = |log: &mut Memory, seed, action: &str, handle: &str, second| {
+        let envelope = order(seed, action, handle, &at(second));
+        match log.feed(&json!({"order": {"rules": 1, "envelope": envelope}}), &at(second)) {
+            Effect::Order(_) => Ok(()),
+            Effect::Nothing(code) => Err(code),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut log = Memory::with_genesis();
+    assert!(matches!(log.register(registration(1, "alice", |_| {})), Effect::Bind(_)));
+    assert_eq!(
+        give(&mut log, 9, "suspend", "alice", 1),
+        Err(Code::NotOperator),
+        "nobody is the operator yet"
+    );
+    let key = |seed: u8| {
+        Primary::from_bytes(SigningKey::from_bytes(&[seed; 32]).verifying_key().as_bytes()).unwrap()
+    };
+    let operator = |seed| json!({"operator": {"rules": 1, "primary": key(seed)}});
+    assert_eq!(log.feed(&operator(9), NOW), Effect::Operator(key(9)));
+
+    assert_eq!(give(&mut log, 8, "suspend", "alice", 1), Err(Code::NotOperator));
+    assert_eq!(give(&mut log, 1, "suspend", "alice", 1), Err(Code::NotOperator));
+    assert_eq!(give(&mut log, 9, "suspend", "nobody", 1), Err(Code::UnknownHandle));
+    assert_eq!(give(&mut log, 9, "praise", "alice", 1), Err(Code::InvalidParameter));
+    assert_eq!(is_suspended(&log, "alice"), None);
+    assert_eq!(give(&mut log, 9, "suspend", "alice", 1), Ok(()));
+    assert_eq!(is_suspended(&log, "alice"), Some(true));
+    assert_eq!(give(&mut log, 9, "suspend", "alice", 1), Err(Code::StaleTimestamp), "it counts once");
+    assert_eq!(give(&mut log, 9, "lift", "alice", 2), Ok(()));
+    assert_eq!(
+        give(&mut log, 9, "suspend", "alice", 1),
+        Err(Code::StaleTimestamp),
+        "what was lifted doesn't come back"
+    );
+    assert_eq!(is_suspended(&log, "alice"), Some(false));
+
+    // A suspension is of the handle, whatever its owner does.
+    assert_eq!(give(&mut log, 9, "suspend", "alice", 3), Ok(()));
+    assert_eq!(give(&mut log, 9, "release", "alice", 4), Ok(()));
+    assert!(matches!(&log.holdings[&"alice".parse().unwrap()], Holding::Vacant(v) if v.primary == key(1)));
+    assert_eq!(give(&mut log, 9, "release", "alice", 5), Err(Code::UnknownHandle));
+    let again = registration(1, "alice", |p| p["created_at"] = at(6).into());
+    assert!(matches!(log.register_at(&again, &at(6)), Effect::Bind(_)));
+    assert_eq!(is_suspended(&log, "alice"), Some(true));
+
+    // Another operator.
+    assert_eq!(log.feed(&operator(8), NOW), Effect::Operator(key(8)));
+    assert_eq!(give(&mut log, 9, "lift", "alice", 7), Err(Code::NotOperator));
+    assert_eq!(give(&mut log, 8, "lift", "alice", 7), Ok(()));
+    assert_eq!(is_suspended(&log, "alice"), Some(false));
+}
+
+#[test]
+fn an_order_for_another_server_or_of_another_time_does_nothing() {
+    let mut log = Memory::with_genesis();
+    assert!(matches!(log.register(registration(1, "alice", |_| {})), Effect::Bind(_)));
+    let key = Primary::from_bytes(SigningKey::from_bytes(&[9; 32]).verifying_key().as_bytes()).unwrap();
+    log.feed(&json!({"operator": {"rules": 1, "primary": key}}), NOW);
+    let change = |change: fn(&mut Value)| {
+        signed(9, crate::order::TAG, crate::order::TYPE, "alice", |p| {
+            p["action"] = "suspend".into();
+            change(p);
+        })
+    };
+    let mut tampered = change(|_| {});
+    tampered["payload"]["handle"] = "bobby".into();
+    let cases = [
+        (change(|p| p["server"] = "evil.lat".into()), Code::WrongServer),
+        (change(|p| p["created_at"] = "2026-05-25T02:54:59Z".into()), Code::StaleTimestamp),
+        (change(|p| p["type"] = crate::release::TYPE.into()), Code::WrongType),
+        (tampered, Code::BadSignature),
+    ];
+    for (envelope, code) in cases {
+        let effect = log.feed(&json!({"order": {"rules": 1, "envelope": envelope}}), NOW);
+        assert_eq!(effect, Effect::Nothing(code), "{envelope}");
+    }
+    assert!(log.standings.is_empty());
 }

@@ -37,6 +37,8 @@ pub const FANOUT_ACK: &str = "kez.fanout.ack";
 pub const REGISTRY_REBIND: &str = "kez.registry.rebind";
 /// `kez.registry.release`: a release envelope → [`crate::registry::Released`].
 pub const REGISTRY_RELEASE: &str = "kez.registry.release";
+/// `kez.registry.order`: an operator's order → [`crate::registry::Ordered`].
+pub const REGISTRY_ORDER: &str = "kez.registry.order";
 
 /// `kez.sigchain.append`: [`crate::sigchain::Append`] → [`crate::sigchain::Appended`].
 pub const SIGCHAIN_APPEND: &str = "kez.sigchain.append";

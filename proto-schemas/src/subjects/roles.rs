@@ -80,6 +80,7 @@ impl Role {
                     REGISTRY_BY_PRIMARY,
                     REGISTRY_REBIND,
                     REGISTRY_RELEASE,
+                    REGISTRY_ORDER,
                     REGISTRY_CHANGED,
                     "$SRV.>",
                 ]));
@@ -164,9 +165,16 @@ impl Role {
             }
             // What is stored can be copied, and put back in the place of what is there; nothing can be written into it.
             Role::Operator => {
-                publish.extend(owned(&[SNAPSHOT_TAKEN, SNAPSHOT_GIVEN, "$SRV.PING", "$SRV.STATS"]));
+                publish.extend(owned(&[
+                    SNAPSHOT_TAKEN,
+                    SNAPSHOT_GIVEN,
+                    REGISTRY_ORDER,
+                    "$SRV.PING",
+                    "$SRV.STATS",
+                ]));
                 publish.extend(
-                    ["INFO", "SNAPSHOT", "RESTORE", "DELETE"].map(|verb| format!("$JS.API.STREAM.{verb}.*")),
+                    ["INFO", "SNAPSHOT", "RESTORE", "DELETE", "PURGE"]
+                        .map(|verb| format!("$JS.API.STREAM.{verb}.*")),
                 );
                 publish.push(format!("$JS.API.STREAM.UPDATE.{REGISTRY_STREAM}"));
             }

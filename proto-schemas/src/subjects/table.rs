@@ -60,6 +60,12 @@ pub const TABLE: &[SubjectDoc] = &[
         carries: "release envelope → `Released`",
     },
     SubjectDoc {
+        subject: REGISTRY_ORDER,
+        from: "operator",
+        to: "registry (queue)",
+        carries: "an operator's order → `Ordered`",
+    },
+    SubjectDoc {
         subject: SIGCHAIN_APPEND,
         from: "gateway",
         to: "sigchain (queue)",

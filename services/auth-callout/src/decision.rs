@@ -46,6 +46,8 @@ pub enum Reason {
     WrongSessionKey,
     /// Nobody registered this key.
     UnknownKey,
+    /// The operator has suspended the key's handle.
+    Suspended,
     /// The key has all the connections that it may have.
     TooManyConnections,
     /// The connection has logged in before: it stays whose it was.
@@ -63,7 +65,7 @@ pub enum Reason {
 impl Reason {
     /// All reasons.
     #[cfg(test)]
-    pub const ALL: [Reason; 20] = [
+    pub const ALL: [Reason; 21] = [
         Reason::ConnectionType,
         Reason::Password,
         Reason::ForeignJwt,
@@ -78,6 +80,7 @@ impl Reason {
         Reason::SessionEnded,
         Reason::WrongSessionKey,
         Reason::UnknownKey,
+        Reason::Suspended,
         Reason::TooManyConnections,
         Reason::SecondLogin,
         Reason::Late,
@@ -103,6 +106,7 @@ impl Reason {
             Reason::SessionEnded => "session_ended",
             Reason::WrongSessionKey => "wrong_session_key",
             Reason::UnknownKey => "unknown_key",
+            Reason::Suspended => "suspended",
             Reason::TooManyConnections => "too_many_connections",
             Reason::SecondLogin => "second_login",
             Reason::Late => "late",
@@ -115,7 +119,7 @@ impl Reason {
     /// Whether it is the client's doing, so that it counts against its address.
     pub fn is_clients(self) -> bool {
         use Reason::*;
-        !matches!(self, TooManyConnections | Late | RateLimited | Unavailable | Internal)
+        !matches!(self, Suspended | TooManyConnections | Late | RateLimited | Unavailable | Internal)
     }
 }
 
@@ -212,6 +216,9 @@ impl Rules {
     pub fn admit(&self, login: &Login, record: &Record, now: Timestamp, tenth: f64) -> Result<User, Reason> {
         if record.primary != login.primary {
             return Err(Reason::Internal);
+        }
+        if record.suspended {
+            return Err(Reason::Suspended);
         }
         let lasts = self.login.as_secs_f64() * (1.0 + tenth / 10.0);
         let expires = now.unix().saturating_add((lasts as i64).max(1));
@@ -399,6 +406,7 @@ mod tests {
             primary: primary(seed),
             sigchain_url: String::new(),
             registered_at: Timestamp::from_unix(0).unwrap(),
+            suspended: false,
         };
         let now = Timestamp::from_unix(10_000).unwrap();
         let admit = |ends, tenth| {
@@ -417,6 +425,10 @@ mod tests {
         let login = Login { primary: primary(7), session_ends: None };
         let other = rules(true).admit(&login, &record(8), now, 0.0);
         assert_eq!(other.map(|u| u.name), Err(Reason::Internal), "a record of another key");
+        let suspended = Record { suspended: true, ..record(7) };
+        let login = Login { primary: primary(7), session_ends: None };
+        let refused = rules(true).admit(&login, &suspended, now, 0.0);
+        assert_eq!(refused.map(|u| u.name), Err(Reason::Suspended));
     }
 
     #[test]

@@ -141,9 +141,11 @@ impl Follow {
             return;
         }
         let Ok(record) = self.registry.by_handle(&handle).await.map_err(|Away| ()) else { return };
+        let suspended = record.as_ref().is_some_and(|record| record.suspended);
         for (place, connection) in connections {
-            if connection.is_foreign(record.as_ref()) {
-                self.kick(Surplus { handle: handle.clone(), place, reason: "not_owner" });
+            let reason = if suspended { "suspended" } else { "not_owner" };
+            if suspended || connection.is_foreign(record.as_ref()) {
+                self.kick(Surplus { handle: handle.clone(), place, reason });
             }
         }
     }

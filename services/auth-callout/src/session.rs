@@ -112,7 +112,10 @@ impl Sessions {
         signed: i64,
     ) -> Result<Bytes, Problem> {
         let owner = self.registry.by_primary(&sub).await.map_err(|Away| Code::Unavailable)?;
-        let Record { handle, .. } = owner.ok_or(Code::UnknownPrimary)?;
+        let Record { handle, suspended, .. } = owner.ok_or(Code::UnknownPrimary)?;
+        if suspended {
+            return Err(Code::HandleSuspended.into());
+        }
         encode(&self.tokens.issue(handle, sub, cnf, ends, signed.min(clock().unix()), signed)?)
     }
 }

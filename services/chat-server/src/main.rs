@@ -89,7 +89,9 @@ async fn run(arguments: Arguments, life: Life) -> Result<(), Failure> {
     let mut deployment = arguments.deployment;
     deployment.sig_server_url = deployment.sig_server_url.or_else(|| links.identity_logs());
     let sigchain_args = kez_sigchain::Args { replicas: arguments.fanout.replicas, room: arguments.sigchain };
-    let registry_config = deployment.with(data.index(), arguments.fanout.replicas, &arguments.fanout.clients);
+    let operator = keys.public(Role::Operator).parse().map_err(Failure::internal)?;
+    let (replicas, clients) = (arguments.fanout.replicas, &arguments.fanout.clients);
+    let registry_config = deployment.with(data.index(), replicas, Some(operator), clients);
     // The gateway ends first, so that what it still has under way is answered; then the services; then nats-server.
     let back = life.part();
     let registry =

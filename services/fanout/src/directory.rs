@@ -70,7 +70,7 @@ impl Directory {
         Ok(Self { nats: nats.clone(), keys, unsettled, handles: Cache::new(CAPACITY) })
     }
 
-    /// The key of a handle; `invalid_handle`, `unknown_handle` or `unavailable`.
+    /// The key of a handle; `invalid_handle`, `unknown_handle`, `handle_suspended` or `unavailable`.
     pub async fn key(&self, handle: &str) -> Result<(Handle, Primary), Problem> {
         let handle: Handle = handle.parse()?;
         if let Some(primary) = self.keys.get(&handle) {
@@ -90,7 +90,7 @@ impl Directory {
         self.keys.get(handle)
     }
 
-    /// The handle of a key; `unknown_primary` or `unavailable`.
+    /// The handle of a key; `unknown_primary`, `handle_suspended` or `unavailable`.
     pub async fn handle(&self, primary: &Primary) -> Result<Handle, Problem> {
         match self.handles.get(primary) {
             Some(handle) if self.keys.get(&handle) == Some(*primary) => Ok(handle),
@@ -105,6 +105,10 @@ impl Directory {
         let request = serde_json::to_vec(request).map_err(|_| Code::Internal)?;
         let answer = self.nats.request(subject, Bytes::from(request), SERVICE_DEADLINE).await?;
         let record: Record = serde_json::from_slice(&answer.payload).map_err(|_| Code::Internal)?;
+        // Asked for each time: it may be lifted the next moment.
+        if record.suspended {
+            return Err(Code::HandleSuspended.into());
+        }
         if !self.unsettled.contains_key(&record.handle) {
             self.keys.insert(record.handle.clone(), record.primary);
         }

@@ -91,7 +91,7 @@ where
 mod tests {
     use std::cell::Cell;
 
-    use kez_proto::{Handle, Primary};
+    use kez_proto::{Handle, Primary, registry::Standing};
 
     use super::*;
     use crate::{
@@ -125,6 +125,14 @@ mod tests {
 
         fn retired(&self, primary: &Primary) -> Result<Option<Handle>, Error> {
             self.0.retired(primary)
+        }
+
+        fn operator(&self) -> Result<Option<Primary>, Error> {
+            self.0.operator()
+        }
+
+        fn standing(&self, handle: &Handle) -> Result<Option<Standing>, Error> {
+            self.0.standing(handle)
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::value_parser;
 use kez_kit::responder::LimitArgs;
-use kez_proto::{ServerName, limits};
+use kez_proto::{ServerName, limits, nats_login::UserKey};
 use url::Url;
 
 /// The server name of whoever gives none: good for trying it out on one machine.
@@ -43,6 +43,10 @@ pub struct Args {
     /// Copies of the log over the NATS cluster: 1, 3 or 5. Counts when the deployment is created.
     #[arg(long, env = "KEZ_CHAT_REPLICAS", value_name = "COUNT", default_value = "1", value_parser = replicas)]
     pub replicas: usize,
+    /// The operator's public nkey (U…), whose orders about handles are taken: that of operator.nk, as kez nats init prints it. The same at
+    /// every instance: it is written into the log when the first order comes. Without one, no other is taken on.
+    #[arg(long, env = "KEZ_CHAT_OPERATOR", value_name = "NKEY", value_parser = operator)]
+    pub operator: Option<UserKey>,
     /// Requests of clients over NATS.
     #[command(flatten)]
     pub clients: LimitArgs,
@@ -61,23 +65,31 @@ pub struct Config {
     pub partitions: Option<u16>,
     /// Copies of the log of a new deployment.
     pub replicas: usize,
+    /// Whose orders are taken.
+    pub operator: Option<UserKey>,
     /// Requests of one person's clients over NATS per minute; 0 for no limit.
     pub limit_client_requests: u32,
 }
 
 impl DeploymentArgs {
     /// The configuration of an instance whose index is in this folder.
-    pub fn with(self, index: PathBuf, replicas: usize, clients: &LimitArgs) -> Config {
+    pub fn with(
+        self,
+        index: PathBuf,
+        replicas: usize,
+        operator: Option<UserKey>,
+        clients: &LimitArgs,
+    ) -> Config {
         let Self { server, sig_server_url, inbox_partitions: partitions } = self;
         let limit_client_requests = clients.limit_client_requests;
         let sig_server_url = sig_server_url.unwrap_or_else(|| format!("https://{server}"));
-        Config { server, sig_server_url, index, partitions, replicas, limit_client_requests }
+        Config { server, sig_server_url, index, partitions, replicas, operator, limit_client_requests }
     }
 }
 
 impl From<Args> for Config {
     fn from(args: Args) -> Self {
-        args.deployment.with(args.index, args.replicas, &args.clients)
+        args.deployment.with(args.index, args.replicas, args.operator, &args.clients)
     }
 }
 
@@ -88,6 +100,10 @@ fn base_url(text: &str) -> Result<String, String> {
         return Err("give an http:// or https:// address without ? and #".into());
     }
     Ok(text.trim().trim_end_matches('/').to_owned())
+}
+
+fn operator(text: &str) -> Result<UserKey, String> {
+    text.parse().map_err(|_| "give the public nkey of a user (U…)".into())
 }
 
 fn replicas(text: &str) -> Result<usize, String> {

@@ -192,6 +192,7 @@ mod tests {
             index: "index".into(),
             partitions,
             replicas: 1,
+            operator: None,
             limit_client_requests: 0,
         }
     }

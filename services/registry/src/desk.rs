@@ -9,8 +9,10 @@ use kez_kit::{
 };
 use kez_proto::{
     Code, Handle, Primary, Problem, Timestamp, limits,
+    order::Order,
     registry::{
-        self, Binding, Bindings, ByPrimary, Entry, Holding, Lookup, RULES, Rebind, Record, Released, Rotation,
+        self, Binding, Bindings, ByPrimary, Entry, Holding, Lookup, Ordered, RULES, Rebind, Record, Released,
+        Rotation, Standing,
     },
     release::Release,
 };
@@ -91,6 +93,32 @@ impl Desk {
             None => {
                 Err(registry::vacate(&index, &release, now())?.err().unwrap_or(Code::StaleTimestamp).into())
             }
+        }
+    }
+
+    /// `kez.registry.order`
+    pub async fn order(self, envelope: Bytes) -> Result<Bytes, Problem> {
+        if envelope.len() > limits::REGISTRATION_BYTES {
+            return Err(Code::TooLarge.into());
+        }
+        let order = Order::verify(&envelope, &self.config.server)?;
+        let index = self.caught_up().await?;
+        if let Some(standing) = ordered(&index, &order)? {
+            return encode(&standing);
+        }
+        order.check_fresh(now())?;
+        // Every instance goes by the operator that the log names, whatever it was told at its start.
+        let configured =
+            self.config.operator.as_ref().is_some_and(|operator| *operator.key() == order.primary);
+        if configured && index.operator()? != Some(order.primary) {
+            self.log(&index, &Entry::Operator { rules: RULES, primary: order.primary }).await?;
+        }
+        registry::judge(&index, &order, now())??;
+        let envelope = serde_json::from_slice(&envelope).map_err(|_| Code::MalformedJson)?;
+        self.log(&index, &Entry::Order { rules: RULES, envelope }).await?;
+        match ordered(&index, &order)? {
+            Some(standing) => encode(&standing),
+            None => Err(registry::judge(&index, &order, now())?.err().unwrap_or(Code::StaleTimestamp).into()),
         }
     }
 
@@ -192,8 +220,16 @@ impl Desk {
     }
 
     fn record(&self, binding: &Binding) -> Result<Bytes, Problem> {
-        encode(&Record::new(binding, &self.config.server, &self.config.sig_server_url))
+        let standing = self.index()?.standing(&binding.handle)?;
+        let record = Record::new(binding, &self.config.server, &self.config.sig_server_url);
+        encode(&Record { suspended: standing.is_some_and(|standing| standing.suspended), ..record })
     }
+}
+
+/// How a handle stands if this very order was the last about it.
+fn ordered(index: &Index, order: &Order) -> Result<Option<Ordered>, damage::Error> {
+    let standing = index.standing(&order.handle)?.filter(|standing| standing.digest == order.digest);
+    Ok(standing.map(|Standing { handle, suspended, .. }| Ordered { handle, suspended }))
 }
 
 fn now() -> Timestamp {

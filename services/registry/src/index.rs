@@ -1,13 +1,15 @@
 //! The index: what the log's entries add up to, and how far it has read. Never the truth: whoever loses it reads the log again.
 
 use std::{
+    fmt::Display,
     path::Path,
+    str::FromStr,
     sync::{Arc, OnceLock},
 };
 
 use kez_proto::{
     Handle, Primary, ServerName,
-    registry::{Binding, Bindings, Holding},
+    registry::{Binding, Bindings, Holding, Standing},
 };
 use serde::{Deserialize, Serialize};
 use sled::{
@@ -27,9 +29,11 @@ const CACHE_BYTES: u64 = 64 << 20;
 const CHECKPOINT: &str = "checkpoint";
 /// Where `meta` keeps the genesis entry's server.
 pub const SERVER: &str = "server";
+/// Where `meta` keeps the operator's key.
+pub const OPERATOR: &str = "operator";
 
 /// What the trees hold, and how. An index of another format is built anew.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Checkpoint {
@@ -49,7 +53,9 @@ pub struct Index {
     primaries: Tree,
     /// Key (32 bytes) → the handle that it gave to another key.
     retired: Tree,
-    /// The checkpoint and the genesis entry's server.
+    /// Handle → [`Standing`] as JSON.
+    standings: Tree,
+    /// The checkpoint, the genesis entry's server and the operator's key.
     meta: Tree,
     log: LogId,
     server: Arc<OnceLock<ServerName>>,
@@ -64,7 +70,8 @@ impl Index {
         guard(|| {
             let db = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open()?;
             let (handles, primaries) = (db.open_tree("handles")?, db.open_tree("primaries")?);
-            let (retired, meta) = (db.open_tree("retired")?, db.open_tree("meta")?);
+            let (retired, standings) = (db.open_tree("retired")?, db.open_tree("standings")?);
+            let meta = db.open_tree("meta")?;
             let sequence = match meta.get(CHECKPOINT)? {
                 None if handles.is_empty() && primaries.is_empty() => 0,
                 None => return Ok(None),
@@ -79,12 +86,13 @@ impl Index {
                     checkpoint.sequence
                 }
             };
-            let server = server(meta.get(SERVER)?)?.map_or_else(OnceLock::new, OnceLock::from);
+            let server = parsed::<ServerName>(meta.get(SERVER)?)?.map_or_else(OnceLock::new, OnceLock::from);
             let index = Self {
                 db,
                 handles,
                 primaries,
                 retired,
+                standings,
                 meta,
                 log: log.id.clone(),
                 server: server.into(),
@@ -113,13 +121,14 @@ impl Index {
         let checkpoint = Checkpoint { format: FORMAT, log: self.log.clone(), sequence: last.sequence };
         let checkpoint = serde_json::to_vec(&checkpoint).map_err(damaged)?;
         guard(|| {
-            let trees = (&self.handles, &self.primaries, &self.retired, &self.meta);
-            let outcome = trees.transaction(|(handles, primaries, retired, meta)| {
+            let trees = (&self.handles, &self.primaries, &self.retired, &self.standings, &self.meta);
+            let outcome = trees.transaction(|(handles, primaries, retired, standings, meta)| {
                 let mut state = Writing {
-                    server: server(meta.get(SERVER)?).map_err(Abort::Abort)?,
+                    server: parsed(meta.get(SERVER)?).map_err(Abort::Abort)?,
                     handles,
                     primaries,
                     retired,
+                    standings,
                     meta,
                 };
                 for entry in entries.iter().filter(|e| e.sequence > applied) {
@@ -204,6 +213,14 @@ impl Bindings for Index {
     fn retired(&self, primary: &Primary) -> Result<Option<Handle>, Error> {
         self.read(|| self.retired.get(primary.as_bytes())?.map(|bytes| handle(&bytes)).transpose())
     }
+
+    fn operator(&self) -> Result<Option<Primary>, Error> {
+        self.read(|| parsed(self.meta.get(OPERATOR)?))
+    }
+
+    fn standing(&self, handle: &Handle) -> Result<Option<Standing>, Error> {
+        self.read(|| standing(self.standings.get(handle.as_str())?))
+    }
 }
 
 /// What has become of a handle, as it is stored.
@@ -222,7 +239,13 @@ pub fn handle(bytes: &[u8]) -> Result<Handle, Error> {
     std::str::from_utf8(bytes).map_err(damaged)?.parse().map_err(damaged)
 }
 
-fn server(bytes: Option<sled::IVec>) -> Result<Option<ServerName>, Error> {
+/// What the operator ordered last about a handle, as it is stored.
+pub fn standing(bytes: Option<sled::IVec>) -> Result<Option<Standing>, Error> {
+    bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(damaged)).transpose()
+}
+
+/// What is stored as text.
+pub fn parsed<T: FromStr<Err: Display>>(bytes: Option<sled::IVec>) -> Result<Option<T>, Error> {
     let parse = |bytes: sled::IVec| std::str::from_utf8(&bytes).map_err(damaged)?.parse().map_err(damaged);
     bytes.map(parse).transpose()
 }

@@ -132,6 +132,8 @@ async fn serve(nats: &Nats, desk: Desk) -> Result<Service, Failure> {
     let at = desk.clone();
     service.endpoint(subjects::REGISTRY_RELEASE, move |call| at.clone().release(call.payload)).await?;
     let at = desk.clone();
+    service.endpoint(subjects::REGISTRY_ORDER, move |call| at.clone().order(call.payload)).await?;
+    let at = desk.clone();
     service.endpoint(subjects::REGISTRY_LOOKUP, move |call| at.clone().lookup(call.payload)).await?;
     service
         .endpoint(subjects::REGISTRY_BY_PRIMARY, move |call| desk.clone().by_primary(call.payload))

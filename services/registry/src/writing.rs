@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use kez_proto::{
     Handle, Primary, ServerName, Timestamp,
-    registry::{self, Binding, Bindings, Effect, Holding},
+    registry::{self, Binding, Bindings, Effect, Holding, Standing, Vacancy, Verdict},
 };
 use sled::transaction::{ConflictableTransactionError as Abort, TransactionalTree};
 
 use crate::{
     damage::{Error, damaged},
-    index::{self, SERVER},
+    index::{self, OPERATOR, SERVER},
 };
 
 /// An entry as the log holds it.
@@ -33,7 +33,9 @@ pub struct Writing<'a> {
     pub primaries: &'a TransactionalTree,
     /// Key (32 bytes) → the handle that it gave to another key.
     pub retired: &'a TransactionalTree,
-    /// [`SERVER`] and the checkpoint.
+    /// Handle → [`Standing`] as JSON.
+    pub standings: &'a TransactionalTree,
+    /// [`SERVER`], [`OPERATOR`] and the checkpoint.
     pub meta: &'a TransactionalTree,
 }
 
@@ -57,8 +59,19 @@ impl Writing<'_> {
             }
             Effect::Release(vacancy) => {
                 tracing::debug!(sequence = entry.sequence, handle = %vacancy.handle, "released");
-                self.primaries.remove(vacancy.primary.as_bytes())?;
-                self.hold(&vacancy.handle.clone(), Holding::Vacant(vacancy))?;
+                self.vacate(vacancy)?;
+            }
+            Effect::Operator(primary) => {
+                tracing::info!(sequence = entry.sequence, %primary, "whose orders count");
+                self.meta.insert(OPERATOR, primary.to_string().as_str())?;
+            }
+            Effect::Order(Verdict { standing, vacancy }) => {
+                tracing::debug!(sequence = entry.sequence, handle = %standing.handle, standing.suspended, "ordered");
+                let bytes = serde_json::to_vec(&standing).map_err(|e| Abort::Abort(damaged(e)))?;
+                self.standings.insert(standing.handle.as_str(), bytes)?;
+                if let Some(vacancy) = vacancy {
+                    self.vacate(vacancy)?;
+                }
             }
             Effect::Nothing(code) => {
                 tracing::debug!(sequence = entry.sequence, %code, "an entry without effect")
@@ -70,6 +83,11 @@ impl Writing<'_> {
     fn bind(&mut self, binding: Binding) -> Result<(), Abort<Error>> {
         self.primaries.insert(binding.primary.as_bytes(), binding.handle.as_str())?;
         self.hold(&binding.handle.clone(), Holding::Bound(binding))
+    }
+
+    fn vacate(&mut self, vacancy: Vacancy) -> Result<(), Abort<Error>> {
+        self.primaries.remove(vacancy.primary.as_bytes())?;
+        self.hold(&vacancy.handle.clone(), Holding::Vacant(vacancy))
     }
 
     fn hold(&mut self, handle: &Handle, holding: Holding) -> Result<(), Abort<Error>> {
@@ -99,5 +117,13 @@ impl Bindings for Writing<'_> {
     fn retired(&self, primary: &Primary) -> Result<Option<Handle>, Abort<Error>> {
         let bytes = self.retired.get(primary.as_bytes())?;
         bytes.map(|bytes| index::handle(&bytes)).transpose().map_err(Abort::Abort)
+    }
+
+    fn operator(&self) -> Result<Option<Primary>, Abort<Error>> {
+        index::parsed(self.meta.get(OPERATOR)?).map_err(Abort::Abort)
+    }
+
+    fn standing(&self, handle: &Handle) -> Result<Option<Standing>, Abort<Error>> {
+        index::standing(self.standings.get(handle.as_str())?).map_err(Abort::Abort)
     }
 }

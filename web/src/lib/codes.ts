@@ -32,6 +32,8 @@ export const CODES: Readonly<Record<string, readonly [status: number, retryAfter
   session_ended: [401],
   sender_required: [401],
   not_owner: [403],
+  handle_suspended: [403],
+  not_operator: [403],
   key_not_in_force: [403],
   unknown_handle: [404],
   unknown_primary: [404],

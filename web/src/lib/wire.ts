@@ -47,6 +47,8 @@ export type Code =
   | 'session_ended'
   | 'sender_required'
   | 'not_owner'
+  | 'handle_suspended'
+  | 'not_operator'
   | 'key_not_in_force'
   | 'unknown_handle'
   | 'unknown_primary'
@@ -520,6 +522,8 @@ export interface Problem {
     | 'session_ended'
     | 'sender_required'
     | 'not_owner'
+    | 'handle_suspended'
+    | 'not_operator'
     | 'key_not_in_force'
     | 'unknown_handle'
     | 'unknown_primary'
@@ -607,6 +611,10 @@ export interface Record {
    * Where the key's identity log is.
    */
   sigchain_url: string;
+  /**
+   * Whether the operator has suspended it: it gets no mail, and its key opens no door here. Absent where it isn't.
+   */
+  suspended?: boolean;
 }
 /**
  * The payload of a registration envelope.

@@ -398,6 +398,9 @@ export const errors: Readonly<Record<string, string>> = {
   invalid_handle: 'A handle has 3 to 32 letters, digits, - or _, and begins with a letter or a digit.',
   reserved_handle: 'This handle is kept for the server. Choose another one.',
   handle_taken: 'Somebody was faster: this handle is taken. Choose another one.',
+  handle_suspended:
+    'The operator of this server has suspended this handle. Nothing is delivered, and its mail is kept.',
+  not_operator: 'Only the operator of this server may do this.',
   handle_released: 'This handle was given back, and isn’t given out again. Choose another one.',
   primary_taken:
     'Your key has a handle on this server already. Restore the account with your recovery phrase instead.',

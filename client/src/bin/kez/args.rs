@@ -220,7 +220,8 @@ impl FromStr for Address {
     }
 }
 
-fn handle(s: &str) -> Result<Handle, String> {
+/// A handle as it is typed.
+pub fn handle(s: &str) -> Result<Handle, String> {
     s.parse().map_err(|code: Code| code.detail().to_owned())
 }
 

@@ -60,7 +60,7 @@ impl Owners {
     }
 
     fn changed(&self, entry: &[u8]) {
-        let Ok(entry @ (Entry::Rebind { .. } | Entry::Release { .. })) =
+        let Ok(entry @ (Entry::Rebind { .. } | Entry::Release { .. } | Entry::Order { .. })) =
             serde_json::from_slice::<Entry>(entry)
         else {
             return;

@@ -180,6 +180,7 @@ pub fn config(index: PathBuf) -> Config {
         index,
         partitions: None,
         replicas: 1,
+        operator: None,
         limit_client_requests: 0,
     }
 }

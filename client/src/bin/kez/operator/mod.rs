@@ -7,6 +7,7 @@ mod streams;
 use std::{path::PathBuf, time::Duration};
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
+use kez_client::Identity;
 use kez_proto::{
     Deployment,
     subjects::{self, Role},
@@ -54,6 +55,8 @@ pub struct OperatorFlags {
 
 /// The operator, connected.
 pub struct Operator {
+    /// The operator's key: of their nkey, and of their orders.
+    pub identity: Identity,
     client: Client,
     /// Whether the connection was lost: what was under way is never answered.
     lost: watch::Receiver<bool>,
@@ -67,6 +70,10 @@ impl Operator {
         let seed = kez_nats::read_seed(&flags.nkey).map_err(|e| {
             Failure::refused(format!("{}; name the operator's seed with --nkey", e.with_cause()))
         })?;
+        let (_, key) = nkeys::decode_seed(&seed).map_err(|e| {
+            Failure::refused(format!("{} holds no nkey seed (SU…): {e}", flags.nkey.display()))
+        })?;
+        let identity = Identity::from_seed(&key);
         let role = Role::Operator;
         let (sender, lost) = watch::channel(false);
         let mut options = ConnectOptions::with_nkey(seed)
@@ -92,7 +99,7 @@ impl Operator {
             )),
             _ => Failure::refused(format!("can't reach NATS at {urls}: {e}; name its address with --nats-url")),
         })?;
-        Ok(Self { client, lost })
+        Ok(Self { identity, client, lost })
     }
 
     /// What the deployment fixed.

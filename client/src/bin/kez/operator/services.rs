@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use kez_proto::{Problem, headers};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
@@ -67,6 +68,25 @@ impl Operator {
     /// The instances that run, and what they have done.
     pub async fn instances(&self) -> Result<Vec<Instance>, Failure> {
         self.all("$SRV.STATS").await
+    }
+
+    /// Asks a service for one thing.
+    pub async fn request<T: DeserializeOwned>(
+        &self,
+        subject: &'static str,
+        request: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let request = serde_json::to_vec(request).map_err(Failure::refused)?;
+        let answer = self.client.request(subject, request.into()).await;
+        let answer = answer.map_err(|e| Failure::refused(format!("no service answers {subject}: {e}")))?;
+        let refusal =
+            answer.headers.as_ref().and_then(|headers| headers.get_last(headers::NATS_SERVICE_ERROR));
+        if let Some(refusal) = refusal {
+            let problem = Problem::from_service_error(refusal.as_str());
+            return Err(Failure::Refused { message: problem.to_string(), code: Some(problem.code) });
+        }
+        serde_json::from_slice(&answer.payload)
+            .map_err(|e| Failure::refused(format!("the answer of {subject} can't be read: {e}")))
     }
 
     /// What every instance of every service says.

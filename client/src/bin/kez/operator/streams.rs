@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_nats::jetstream::{self, ErrorCode, response::Response};
-use kez_proto::{Deployment, subjects};
+use kez_proto::{Deployment, Handle, partition, subjects};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -99,6 +99,18 @@ impl Operator {
     /// Changes a stream's configuration to this one.
     pub async fn update(&self, name: &str, config: &Value) -> Result<(), Failure> {
         self.ask::<Value>("UPDATE", name, config).await?.map(drop).map_err(|e| refused(name, &e))
+    }
+
+    /// Deletes all mail of a handle; how many messages there were.
+    pub async fn purge(&self, handle: &Handle, partitions: u16) -> Result<u64, Failure> {
+        #[derive(Deserialize)]
+        struct Done {
+            purged: u64,
+        }
+        let name = subjects::inbox_stream(partition::of(handle, partitions));
+        let request = json!({"filter": subjects::store(handle, partitions)});
+        let done = self.ask::<Done>("PURGE", &name, &request).await?.map_err(|e| refused(&name, &e))?;
+        Ok(done.purged)
     }
 
     /// Asks JetStream to do something with a stream, and hears its answer or its refusal.

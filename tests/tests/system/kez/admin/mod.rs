@@ -1,5 +1,6 @@
 //! `kez admin`: what an operator sees and does.
 
+mod orders;
 mod status;
 
 use kez_proto::subjects::Role;

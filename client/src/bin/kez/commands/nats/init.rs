@@ -265,7 +265,8 @@ fn next(args: &InitArgs, listeners: &Listeners, keys: &Keys, files: &[(PathBuf, 
         n => format!(" --inbox-partitions {n}"),
     };
     lines.push(format!(
-        "  kez-registry --server {server} --index registry{replicas}{partitions} {} {}",
+        "  kez-registry --server {server} --index registry{replicas}{partitions} --operator {} {} {}",
+        keys.public(Role::Operator),
         nkey(Role::Registry),
         clients(Role::RegistryClients)
     ));
