@@ -5,6 +5,7 @@ mod drill;
 mod empty;
 mod running;
 mod skew;
+mod stalled;
 
 use std::path::PathBuf;
 
