@@ -36,12 +36,12 @@ async fn mail_goes_through_the_proxy_and_on_while_every_container_is_replaced() 
     assert_eq!(cluster.containers("registry").len(), 3);
 
     let before = names(&cluster);
-    let mut upgrade = cluster.upgrade().spawn().unwrap();
+    let mut upgrade = cluster.upgrade();
     let mut sent = 0;
     let status = loop {
         sent += 1;
         send(&url, &json!({"n": sent})).await;
-        if let Some(status) = upgrade.try_wait().unwrap() {
+        if let Some(status) = upgrade.ended() {
             break status;
         }
         tokio::time::sleep(PACE).await;

@@ -1,8 +1,16 @@
 //! A cluster of containers.
 
-use std::{collections::HashMap, fs, net::TcpListener, path::PathBuf, process::Command};
+use std::{
+    collections::HashMap,
+    fs,
+    net::TcpListener,
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus},
+};
 
-use kez_tests::SERVER;
+use kez_tests::{SERVER, process::kill_group};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -50,9 +58,9 @@ impl Cluster {
         command
     }
 
-    /// The operator's way to a new version.
-    pub fn upgrade(&self) -> Command {
-        self.command(deploy("upgrade").to_str().unwrap())
+    /// Starts the operator's way to a new version.
+    pub fn upgrade(&self) -> Upgrade {
+        Upgrade(self.command(deploy("upgrade").to_str().unwrap()).process_group(0).spawn().unwrap())
     }
 
     fn command(&self, program: &str) -> Command {
@@ -95,6 +103,23 @@ impl Cluster {
     /// A folder that ends with the cluster.
     pub fn folder(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+}
+
+/// It makes containers, and so ends with its test.
+pub struct Upgrade(Child);
+
+impl Upgrade {
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+}
+
+impl Drop for Upgrade {
+    fn drop(&mut self) {
+        kill_group(&self.0, Signal::SIGKILL);
+        let _ = self.0.wait();
     }
 }
 
