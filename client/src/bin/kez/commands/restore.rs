@@ -3,19 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use kez_proto::{
-    Deployment,
-    deployment::{RESTORING, is_being_restored},
-    limits::PARTITIONS_MAX,
-    subjects,
-};
+use kez_proto::{Deployment, deployment::RESTORING, limits::PARTITIONS_MAX, subjects};
 use serde_json::json;
 
 use super::backup::{self, Backup, Manifest};
 use crate::{
     context::Context,
     failure::Failure,
-    operator::{Operator, OperatorFlags, Stream, Streams},
+    operator::{Operator, OperatorFlags, Stream, streams_of},
     progress::Progress,
 };
 
@@ -59,7 +54,7 @@ pub async fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> {
     }
     let Manifest { server, epoch: before, began_at, .. } = &backup.manifest;
     let human = format!(
-        "{server} is as it was at {began_at}; its epoch is {epoch} (it was {before}). Start the services: the registry first finds its index anew, and clients begin anew"
+        "{server} is as it was at {began_at}; its epoch is {epoch} (it was {before}). Start the services; clients begin anew"
     );
     context.out.result(&human, &json!({"server": server, "epoch": epoch, "epoch_before": before}))?;
     Ok(())
@@ -83,14 +78,17 @@ async fn nobody_serves(operator: &Operator) -> Result<(), Failure> {
 /// there is anything else, and then changes nothing.
 async fn clear(operator: &Operator) -> Result<(), Failure> {
     let mut found = vec![];
-    for name in Streams::of(PARTITIONS_MAX) {
+    for name in streams_of(PARTITIONS_MAX) {
         if let Some(stream) = operator.stream(&name).await? {
             found.push((name, stream));
         }
     }
-    let unfinished = |stream: &Stream| is_being_restored(&stream.metadata());
-    let deployed = found.iter().any(|(name, s)| name == subjects::REGISTRY_STREAM && !unfinished(s));
-    for (name, Stream { state, .. }) in found.iter().filter(|(_, stream)| deployed || !unfinished(stream)) {
+    let registry = found.iter().find(|(name, _)| name == subjects::REGISTRY_STREAM);
+    let epoch = registry.and_then(|(_, stream)| stream.deployment()).map(|deployment| deployment.epoch);
+    // A restore that was completed left its mark too, and its epoch in the registry's stream.
+    let is_cut_off =
+        |stream: &Stream| stream.metadata().get(RESTORING).is_some_and(|of| Some(of) != epoch.as_ref());
+    for (name, Stream { state, .. }) in found.iter().filter(|(_, stream)| !is_cut_off(stream)) {
         // The log's first entry is the deployment's name.
         let nothing = u64::from(name == subjects::REGISTRY_STREAM);
         if state.messages > nothing {

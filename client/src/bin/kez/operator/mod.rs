@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 pub use self::{
     services::Instance,
-    streams::{Stream, Streams},
+    streams::{Stream, streams_of},
 };
 use crate::failure::Failure;
 

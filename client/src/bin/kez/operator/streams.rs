@@ -59,14 +59,9 @@ pub struct State {
 
 /// The streams of a deployment, in the order in which they are copied: mail, then who has which handle, then the identity logs. So no copied mail is for a
 /// handle that the copied registry doesn't know.
-pub struct Streams;
-
-impl Streams {
-    /// Their names.
-    pub fn of(partitions: u16) -> Vec<String> {
-        let others = [subjects::REGISTRY_STREAM, subjects::SIGCHAIN_STREAM].map(String::from);
-        (0..partitions).map(subjects::inbox_stream).chain(others).collect()
-    }
+pub fn streams_of(partitions: u16) -> Vec<String> {
+    let others = [subjects::REGISTRY_STREAM, subjects::SIGCHAIN_STREAM].map(String::from);
+    (0..partitions).map(subjects::inbox_stream).chain(others).collect()
 }
 
 impl Stream {

@@ -68,6 +68,10 @@ async fn what_services_made_at_a_first_start_and_what_was_cut_off_is_in_nobodys_
     client.request("$JS.API.STREAM.CREATE.KEZ_INBOX_0", request.into()).await.unwrap();
     client.publish("kez.store.inbox.0.somebody", "{}".into()).await.unwrap();
     client.flush().await.unwrap();
+    // Somebody started a registry then, which knew of nothing.
+    let mut registry = target.registry(0);
+    registry.ready().await;
+    assert!(registry.terminate().await.success());
     operator.must("restore", "copy", &target, &[]).await;
     target.begin().await;
     assert_eq!(alice.mail(target.url(0)).await.len(), 1);

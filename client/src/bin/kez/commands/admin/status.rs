@@ -11,7 +11,7 @@ use super::table;
 use crate::{
     context::Context,
     failure::Failure,
-    operator::{Instance, Operator, OperatorFlags, Stream, Streams},
+    operator::{Instance, Operator, OperatorFlags, Stream, streams_of},
     progress::size,
 };
 
@@ -45,7 +45,7 @@ pub async fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
     let operator = Operator::connect(&args.operator).await?;
     let deployment = operator.deployment().await?;
     let mut streams = vec![];
-    for name in Streams::of(deployment.partitions) {
+    for name in streams_of(deployment.partitions) {
         let stream = operator.stream(&name).await?;
         streams.push((name, stream));
     }
@@ -238,7 +238,7 @@ mod tests {
             true => stream.clone(),
             false => other.clone(),
         };
-        let streams = Streams::of(1).into_iter().map(|name| (name.clone(), Some(named(&name)))).collect();
+        let streams = streams_of(1).into_iter().map(|name| (name.clone(), Some(named(&name)))).collect();
         let server = "kez.lat".parse().unwrap();
         let deployment = Deployment { server, epoch: "e1".into(), partitions: 1 };
         Status { deployment, streams, instances: serde_json::from_value(instances).unwrap() }

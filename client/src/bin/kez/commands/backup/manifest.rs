@@ -6,7 +6,7 @@ use kez_proto::{ServerName, Timestamp, limits::PARTITIONS_MAX, subjects};
 use serde::{Deserialize, Serialize};
 
 use super::folder::{Unfinished, digest};
-use crate::{failure::Failure, operator::Streams};
+use crate::{failure::Failure, operator::streams_of};
 
 /// The form that is written, and the only one that is read.
 pub const FORMAT: u32 = 1;
@@ -90,7 +90,7 @@ impl Manifest {
             return Err(format!("it names {} partitions", manifest.partitions));
         }
         let named: Vec<_> = manifest.streams.iter().map(|part| part.stream.as_str()).collect();
-        let mut expected = Streams::of(manifest.partitions);
+        let mut expected = streams_of(manifest.partitions);
         if named.len() + 1 == expected.len() {
             expected.retain(|name| name != subjects::SIGCHAIN_STREAM);
         }

@@ -21,7 +21,7 @@ pub use self::{manifest::Manifest, verify::verify};
 use crate::{
     context::Context,
     failure::Failure,
-    operator::{Operator, OperatorFlags, Streams},
+    operator::{Operator, OperatorFlags, streams_of},
     progress::{Progress, size},
 };
 
@@ -77,7 +77,7 @@ async fn copy(context: &Context, args: &BackupArgs) -> Result<Manifest, Failure>
     let began_at = kez_client::now();
     let Deployment { server, epoch, partitions } = operator.deployment().await?;
     let mut parts = vec![];
-    for name in Streams::of(partitions) {
+    for name in streams_of(partitions) {
         // The service that keeps identity logs may never have run.
         if name == subjects::SIGCHAIN_STREAM && operator.stream(&name).await?.is_none() {
             continue;
