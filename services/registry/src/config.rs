@@ -1,6 +1,6 @@
 //! What the registry is told: one flag, one variable, one default each.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use clap::value_parser;
 use kez_kit::responder::LimitArgs;
@@ -43,7 +43,7 @@ pub struct Args {
     /// Copies of the log over the NATS cluster: 1, 3 or 5. Counts when the deployment is created.
     #[arg(long, env = "KEZ_CHAT_REPLICAS", value_name = "COUNT", default_value = "1", value_parser = replicas)]
     pub replicas: usize,
-    /// The operator's public nkey (U…), whose orders about handles are taken: that of operator.nk, as kez nats init prints it. The same at
+    /// The operator's public nkey (U…), or a file with it, whose orders about handles are taken: that of operator.nk, as kez nats init prints it. The same at
     /// every instance: it is written into the log when the first order comes. Without one, no other is taken on.
     #[arg(long, env = "KEZ_CHAT_OPERATOR", value_name = "NKEY", value_parser = operator)]
     pub operator: Option<UserKey>,
@@ -102,8 +102,11 @@ fn base_url(text: &str) -> Result<String, String> {
     Ok(text.trim().trim_end_matches('/').to_owned())
 }
 
+/// The key, or what a file of that name holds.
 fn operator(text: &str) -> Result<UserKey, String> {
-    text.parse().map_err(|_| "give the public nkey of a user (U…)".into())
+    let held = fs::read_to_string(text);
+    let key = held.as_deref().unwrap_or(text).trim();
+    key.parse().map_err(|_| "give the public nkey of a user (U…), or a file with it".into())
 }
 
 fn replicas(text: &str) -> Result<usize, String> {
@@ -127,6 +130,17 @@ mod tests {
     }
 
     #[test]
+    fn the_operators_key_is_given_or_a_file_with_it() {
+        const KEY: &str = "UCK5N7N66OBOINFXAYC2ACJQYFSOD4VYNU6APEJTAVFZB2SVHLKGEW7L";
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), format!("{KEY}\n")).unwrap();
+        for given in [KEY, file.path().to_str().unwrap()] {
+            let config = parse(&["--operator", given]).unwrap();
+            assert_eq!(config.operator, Some(KEY.parse().unwrap()), "{given}");
+        }
+    }
+
+    #[test]
     fn defaults_and_what_is_refused() {
         let config = parse(&["--sig-server-url", "https://sig.example.org/kez/"]).unwrap();
         assert_eq!((config.server.as_str(), config.partitions, config.replicas), ("kez.lat", None, 1));
@@ -143,6 +157,8 @@ mod tests {
             ["--inbox-partitions", "0"],
             ["--inbox-partitions", "65"],
             ["--replicas", "2"],
+            ["--operator", "operator.pub"],
+            ["--operator", "SUAOPERATOR"],
         ] {
             assert!(parse(&bad).is_err(), "{bad:?} was taken");
         }

@@ -217,9 +217,8 @@ async fn each_process_is_handed_what_is_its_own() {
         names
     };
     assert_eq!(names(""), ["auth-callout", "fanout", "gateway", "nats", "registry", "sigchain"]);
-    for folder in ["registry", "fanout"] {
-        assert_eq!(names(folder), ["clients.nk", "service.nk"]);
-    }
+    assert_eq!(names("registry"), ["clients.nk", "operator.pub", "service.nk"]);
+    assert_eq!(names("fanout"), ["clients.nk", "service.nk"]);
     for folder in ["sigchain", "gateway"] {
         assert_eq!(names(folder), ["service.nk"]);
     }

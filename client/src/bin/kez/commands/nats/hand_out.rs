@@ -52,6 +52,8 @@ pub fn run(
             files.push((to.join(service).join(name), seed(&keys.seed_file(*owner))?));
         }
     }
+    let operator = format!("{}\n", keys.public(Role::Operator));
+    files.push((to.join("registry").join("operator.pub"), operator));
     let session = to.join(CALLOUT).join("session");
     for (number, from) in session_keys::list(&keys.session_keys()).map_err(failure)? {
         files.push((session.join(format!("{number}.nk")), seed(&from)?));
