@@ -106,7 +106,6 @@ export async function fill(page, api) {
         await route.fulfill({ json: { ...(await response.json()), primary: stranger.primary } });
       });
       await opened('jonas').click();
-      await write('On my way');
       await page.getByText('jonas has a new key').waitFor();
     },
 
