@@ -4,6 +4,9 @@ use kez_proto::subjects::Role;
 use kez_tests::{Process, SERVER, nats::Nats, net::Host};
 use tempfile::TempDir;
 
+/// Nobody reaches this limit; but it is counted.
+const UNREACHED: &str = "1000000";
+
 /// A service of which there are two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -126,7 +129,7 @@ impl Cluster {
                     ("replicas", "3".into()),
                     ("nats-clients-nkey", key(Role::FanoutClients)),
                     ("limit-client-requests", "0".into()),
-                    ("limit-sender", "0".into()),
+                    ("limit-sender", UNREACHED.into()),
                 ],
             ),
             Kind::Sigchain => (Role::Sigchain, vec![("replicas", "3".into())]),
@@ -140,7 +143,7 @@ impl Cluster {
                     "limit-sessions",
                     "limit-streams",
                 ];
-                (Role::Gateway, own.into_iter().chain(flags.map(|flag| (flag, "0".into()))).collect())
+                (Role::Gateway, own.into_iter().chain(flags.map(|flag| (flag, UNREACHED.into()))).collect())
             }
         };
         let common = vec![

@@ -26,7 +26,7 @@ use prometheus_client::{
 /// A label.
 type Label = (&'static str, &'static str);
 /// Durations by one label.
-pub type Durations = Family<[Label; 1], Histogram, fn() -> Histogram>;
+type Durations = Family<[Label; 1], Histogram, fn() -> Histogram>;
 
 /// A process's counters. Cheap to clone.
 #[derive(Clone)]
@@ -40,11 +40,6 @@ pub struct Metrics {
 /// From half a millisecond to four seconds, which is beyond every deadline.
 pub fn histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.0005, 2.0, 14))
-}
-
-/// Durations by a label.
-pub fn durations() -> Durations {
-    Family::new_with_constructor(histogram)
 }
 
 impl Metrics {
@@ -87,7 +82,8 @@ impl Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let (requests, refusals, connections) = (durations(), Family::default(), Family::default());
+        let requests = Durations::new_with_constructor(histogram);
+        let (refusals, connections) = (Family::default(), Family::default());
         let mut registry = Registry::default();
         registry.register(
             "kez_request_seconds",

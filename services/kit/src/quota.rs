@@ -83,9 +83,6 @@ impl<K: Hash + Eq + Clone + Display + Send + Sync + 'static> Quota<K> {
     pub async fn check(&self, key: &K, words: impl Display) -> Result<(), Problem> {
         let Some(counted) = &self.0 else { return Ok(()) };
         counted.own.check(key, &words)?;
-        if counted.is_alone() {
-            return Ok(());
-        }
         match counted.take(key).await {
             Ok(None) => Ok(()),
             Ok(Some(wait)) => {
@@ -95,8 +92,6 @@ impl<K: Hash + Eq + Clone + Display + Send + Sync + 'static> Quota<K> {
             }
             Err(why) => {
                 tracing::debug!(why, what = counted.what, "each instance counts alone for a moment");
-                *counted.alone_until.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Instant::now() + ALONE);
                 Ok(())
             }
         }
@@ -114,6 +109,10 @@ impl<K: Hash + Eq + Clone + Display + Send + Sync + 'static> Counted<K> {
         let place = self.places.get_with(key.clone(), Arc::default);
         // Whoever comes at the same time waits for what is taken now.
         let mut place = place.lock().await;
+        // Of many who waited for a counter that doesn't answer, one has found that out for all.
+        if self.is_alone() {
+            return Ok(None);
+        }
         let now = now();
         let span = f64::from(self.span.seconds());
         let window = (now / span) as u64;
@@ -144,8 +143,17 @@ impl<K: Hash + Eq + Clone + Display + Send + Sync + 'static> Counted<K> {
         Ok(None)
     }
 
-    /// So many more, and how many there are then.
+    /// So many more, and how many there are then. A failure is remembered.
     async fn count(&self, key: &K, window: u64, more: i64) -> Result<u32, String> {
+        let counted = self.ask(key, window, more).await;
+        if counted.is_err() {
+            let mut until = self.alone_until.lock().unwrap_or_else(PoisonError::into_inner);
+            *until = Some(Instant::now() + ALONE);
+        }
+        counted
+    }
+
+    async fn ask(&self, key: &K, window: u64, more: i64) -> Result<u32, String> {
         let key = HEXLOWER.encode(&Sha256::digest(key.to_string())[..16]);
         let mut headers = HeaderMap::new();
         headers.insert(NATS_INCR, format!("{more:+}"));

@@ -1,6 +1,6 @@
 //! Limits per client address.
 
-use kez_proto::{Code, session::RENEW_PATH};
+use kez_proto::{Code, session::RENEW_PATH, subjects::Role};
 use kez_tests::{
     Deployment, Person, eventually,
     http::{client, get, refused},
@@ -153,6 +153,19 @@ async fn without_a_proxy_a_header_changes_nothing() {
     {
         assert_eq!(from(url, &[forwarded]).await.status(), status);
     }
+}
+
+#[tokio::test]
+async fn where_nats_does_not_count_each_instance_does() {
+    let deployment = limited(&["--limit-registrations", "2"]).await;
+    let url = deployment.url(0);
+    let operator = deployment.nats.connect_as(Role::Operator).await;
+    let deleted = operator.request("$JS.API.STREAM.DELETE.KEZ_COUNT_HOUR", "".into()).await.unwrap();
+    assert!(String::from_utf8_lossy(&deleted.payload).contains("\"success\":true"), "{deleted:?}");
+    for name in ["alice", "bobby"] {
+        assert_eq!(Person::new(name).register(url).await.status(), 201);
+    }
+    rate_limited(Person::new("carol").register(url).await, 3600).await;
 }
 
 /// Of this many requests at once over two gateways, how many are taken.
