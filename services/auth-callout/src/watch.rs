@@ -80,7 +80,12 @@ impl Watch {
                     () = stop.cancelled() => return self.pulse(&peers.own, true).await,
                     Some(message) = pulses.next() => {
                         match serde_json::from_slice(&message.payload) {
-                            Ok(pulse) => peers.heard(pulse, Instant::now()),
+                            Ok(pulse) => {
+                                // Whoever is new is told at once who is there: it may have to take over before the next pulse.
+                                if peers.heard(pulse, Instant::now()) {
+                                    self.pulse(&peers.own, false).await;
+                                }
+                            }
                             Err(error) => tracing::debug!(%error, "a pulse that can't be read"),
                         }
                     }
@@ -165,20 +170,24 @@ impl Peers {
         Self { own, own_heard: None, well_since: Instant::now(), others: HashMap::new() }
     }
 
-    fn heard(&mut self, pulse: Pulse, now: Instant) {
+    /// Whether it is another instance that wasn't known.
+    fn heard(&mut self, pulse: Pulse, now: Instant) -> bool {
         if pulse.instance == self.own {
             if !self.is_well(now) {
                 self.well_since = now;
             }
             self.own_heard = Some(now);
+            false
         } else if pulse.last {
             self.others.remove(&pulse.instance);
+            false
         } else {
             let places = pulse.connections.iter().map(|c| Place::new(&c.server, c.client)).collect();
             let known = self.others.insert(pulse.instance.clone(), Other { heard: now, places });
             if known.is_none() {
                 tracing::info!(instance = pulse.instance, "another auth callout is there");
             }
+            known.is_none()
         }
     }
 
@@ -250,6 +259,15 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_new_is_told_who_is_there_and_nobody_else() {
+        let (mut peers, now) = (Peers::new("own".into()), Instant::now());
+        let heard = ["own", "a", "own", "a", "b"].map(|name| peers.heard(pulse(name), now));
+        assert_eq!(heard, [false, true, false, false, true]);
+        assert!(!peers.heard(Pulse { last: true, ..pulse("a") }, now));
+        assert!(peers.heard(pulse("a"), now), "it came back");
+    }
+
+    #[test]
     fn whoever_says_goodbye_and_whoever_was_named_isnt_named() {
         let begun = Instant::now();
         let after = |seconds| begun + Duration::from_secs(seconds);
@@ -258,7 +276,9 @@ mod tests {
             peers.heard(pulse(name), begun);
         }
         peers.heard(Pulse { last: true, ..pulse("a") }, begun);
-        (1..=9).for_each(|second| peers.heard(pulse("own"), after(second)));
+        for second in 1..=9 {
+            peers.heard(pulse("own"), after(second));
+        }
         assert_eq!(peers.silent(after(9)).len(), 1);
         assert_eq!(peers.silent(after(9)).len(), 0);
     }
