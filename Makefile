@@ -5,13 +5,15 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up web pictures test check gen measure chaos fuzz audit clean deny needed
+.PHONY: help up web pictures test check gen measure chaos upgrade fuzz audit clean deny needed
 
 DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
 # Faults of `make chaos`, and the seed that repeats a run.
 FAULTS ?= 200
 SEED ?= 1
+# The commit that `make upgrade` begins with.
+FROM ?= HEAD^
 # Inputs that `make fuzz` tries of each target.
 RUNS ?= 1000000
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -32,6 +34,7 @@ help:
 	@echo 'make gen      write anew what is generated from proto-schemas'
 	@echo 'make measure  speed of the release build on this machine'
 	@echo 'make chaos    a cluster under load while its parts break; FAULTS=n and SEED=n for another run. As root, with ip, iptables and unshare'
+	@echo 'make upgrade  a cluster of containers goes from another commit to this one under load; FROM=commit. Needs a Docker engine'
 	@echo 'make fuzz     throw a million inputs at each reader of logins, tokens, registrations and subjects; RUNS=n for another number'
 	@echo 'make audit    known vulnerabilities of the dependencies (asks the network)'
 	@echo 'make clean    remove what was built, keep what was fetched'
@@ -80,6 +83,14 @@ measure: needed web
 chaos: needed web
 	cargo build --workspace --bins --locked
 	@$(NATS_SERVER); KEZ_CHAOS_FAULTS=$(FAULTS) KEZ_CHAOS_SEED=$(SEED) cargo test --locked -p kez-tests --test chaos
+
+# On a Docker engine: the image of another commit is replaced by this one's, as an operator does it, while mail goes through.
+upgrade: needed web
+	rm -rf "$(TARGET)/from" && mkdir -p "$(TARGET)/from"
+	git archive "$(FROM)" | tar -x -C "$(TARGET)/from"
+	docker build --quiet --file "$(TARGET)/from/deploy/Dockerfile" --tag kez-chat:from "$(TARGET)/from"
+	cargo build --workspace --bins --locked
+	@$(NATS_SERVER); KEZ_TEST_UPGRADE_FROM=kez-chat:from cargo test --locked -p kez-tests --test deploy -- --nocapture mail_goes
 
 # On the stable compiler, and so without a sanitizer. New inputs go to target/fuzz; what is worth keeping is copied to tests/fuzz/corpus, which
 # `make test` replays.

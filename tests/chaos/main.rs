@@ -14,7 +14,7 @@ use std::{
 use fastrand::Rng;
 use kez_tests::{
     Person, eventually, http,
-    load::{Load, Wires},
+    load::{Listeners, Load, Wires},
     net,
 };
 use tokio::time::sleep;
@@ -22,7 +22,7 @@ use tokio::time::sleep;
 use crate::{
     cluster::Cluster,
     fault::Fault,
-    people::{Chains, Listeners, Newcomers},
+    people::{Chains, Newcomers},
 };
 
 /// Tells the process that it has a network of its own.

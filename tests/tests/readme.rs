@@ -28,9 +28,13 @@ fn blocks(heading: &str, language: &str) -> Vec<&'static str> {
     section.split(&fence).skip(1).filter_map(|block| block.split("```").next()).collect()
 }
 
-/// A fresh server with the names that the README uses, and a folder for `kez`.
-async fn server() -> (Process, TempDir) {
+/// A fresh server with the names that the README uses, its address, and a folder for `kez`. It may be one that runs already, at the address in
+/// KEZ_TEST_README_URL, such as a cluster: then each of these tests needs one of its own.
+async fn server() -> (Option<Process>, String, TempDir) {
     let dir = tempfile::tempdir().unwrap();
+    if let Ok(url) = std::env::var("KEZ_TEST_README_URL") {
+        return (None, url, dir);
+    }
     let db = dir.path().join("db");
     let nats = nats_server();
     let flags = [
@@ -44,8 +48,8 @@ async fn server() -> (Process, TempDir) {
         "1",
     ];
     let mut process = Process::spawn("kez-chat-server", &flags.map(String::from));
-    process.ready().await;
-    (process, dir)
+    let url = process.ready().await.address("http").to_owned();
+    (Some(process), url, dir)
 }
 
 /// A shell that doesn't outlive its test.
@@ -58,8 +62,7 @@ impl Drop for Shell {
     }
 }
 
-fn bash(script: &str, server: &Process, home: &Path) -> Shell {
-    let url = server.address("http");
+fn bash(script: &str, url: &str, home: &Path) -> Shell {
     let built = binary("kez").parent().unwrap().to_owned();
     let path = format!("{}:{}", built.display(), std::env::var("PATH").unwrap());
     let script = script.replace(ADDRESS, url.trim_start_matches("http://"));
@@ -81,14 +84,14 @@ fn output(mut shell: Shell) -> String {
 
 #[tokio::test]
 async fn the_http_api_by_example() {
-    let (server, dir) = server().await;
+    let (_server, url, dir) = server().await;
     let home = dir.path().join("home");
     let mut ran = 0;
     for block in blocks("HTTP API by example", "console") {
         for example in block.trim_start_matches("$ ").split("\n$ ") {
             let (command, expected) = example.split_once('\n').unwrap_or((example, ""));
-            let got = output(bash(command, &server, &home));
-            let port = server.address("http").rsplit(':').next().unwrap();
+            let got = output(bash(command, &url, &home));
+            let port = url.rsplit(':').next().unwrap();
             let expected = expected.replace("6969", port);
             let pattern = format!("^{}$", regex::escape(expected.trim_end()).replace('…', ".*"));
             assert!(
@@ -103,17 +106,17 @@ async fn the_http_api_by_example() {
 
 #[tokio::test]
 async fn chat_from_two_terminals() {
-    let (server, dir) = server().await;
+    let (_server, url, dir) = server().await;
     let terminals = blocks("Chat from two terminals", "sh");
     let [alice, bob] = terminals.as_slice() else { panic!("two terminals are expected") };
-    let listening = bash(alice, &server, &dir.path().join("alice"));
+    let listening = bash(alice, &url, &dir.path().join("alice"));
     // Bob may write once she has her name.
     eventually("alice is registered", async || {
-        let response = http::get(format!("{}/v1/u/alice", server.address("http"))).await;
+        let response = http::get(format!("{url}/v1/u/alice")).await;
         response.status().is_success().then_some(())
     })
     .await;
-    let sent = output(bash(bob, &server, &dir.path().join("unused")));
+    let sent = output(bash(bob, &url, &dir.path().join("unused")));
     assert!(sent.contains("sent to alice@kez.lat"), "{sent}");
     let cursor = dir.path().join("alice/cursor.json");
     eventually("it is printed", async || {

@@ -7,6 +7,7 @@ use std::{
 
 use tokio::{sync::watch, task::JoinSet};
 
+pub use self::listeners::Listeners;
 use self::{
     account::{Account, Mail},
     reader::Seen,
@@ -15,6 +16,7 @@ use self::{
 use crate::{Person, eventually};
 
 pub mod account;
+mod listeners;
 mod reader;
 mod sender;
 

@@ -2,57 +2,73 @@
 
 use std::{fs, process::Command, time::Duration};
 
-use kez_tests::{Person, eventually, http, process::binary, sse::Stream};
+use kez_tests::{
+    Person, eventually, http,
+    load::{Listeners, Load},
+    process::binary,
+};
 use serde_json::{Value, json};
 
 use crate::{compose::Cluster, here, must};
 
-/// Between two messages: an inbox holds so many.
-const PACE: Duration = Duration::from_millis(20);
+const SENDERS: u64 = 4;
+/// Between two messages of a sender: an inbox holds so many.
+const PACE: Duration = Duration::from_millis(100);
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mail_goes_through_the_proxy_and_on_while_every_container_is_replaced() {
     if !here("docker", "info") {
         return;
     }
-    let cluster = Cluster::up();
+    let mut cluster = Cluster::up(std::env::var("KEZ_TEST_UPGRADE_FROM").ok());
     let url = cluster.url();
     eventually("the door opens", async || {
         let answer = http::client().get(format!("{url}/v1/server")).send().await;
         answer.ok().filter(|answer| answer.status() == 200)
     })
     .await;
-    containers_are_shut_off(&cluster);
-    by_tls_and_http_2(&cluster);
-    over_a_websocket(&cluster);
+    let people = vec![Person::registered("alice", &url).await, Person::registered("bob", &url).await];
+    let mut load = Load::start(&[url], people, SENDERS);
+    let listeners = Listeners::start(load.people(), &format!("ws://{}", cluster.at(8443)));
 
-    let alice = Person::registered("alice", &url).await;
-    let (mut stream, _) = Stream::open(&url, &alice, "").await;
-    send(&url, &json!({"n": 0})).await;
-    assert_eq!(stream.message().await.json()["envelope"], json!({"n": 0}));
-
-    must(cluster.compose(&["up", "--detach", "--scale", "gateway=3", "--scale", "registry=3"]));
+    must(cluster.compose(&[
+        "up",
+        "--detach",
+        "--no-recreate",
+        "--scale",
+        "gateway=3",
+        "--scale",
+        "registry=3",
+    ]));
     assert_eq!(cluster.containers("gateway").len(), 3);
     assert_eq!(cluster.containers("registry").len(), 3);
 
+    load.allow(1);
+    load.settled().await;
     let before = names(&cluster);
     let mut upgrade = cluster.upgrade();
-    let mut sent = 0;
     let status = loop {
-        sent += 1;
-        send(&url, &json!({"n": sent})).await;
+        load.allow(1);
+        tokio::time::sleep(PACE).await;
         if let Some(status) = upgrade.ended() {
             break status;
         }
-        tokio::time::sleep(PACE).await;
     };
     assert!(status.success(), "{status}");
     let after = names(&cluster);
     assert!(before.iter().all(|name| !after.contains(name)), "{before:?} {after:?}");
     assert_eq!(after.len(), before.len());
+    println!(
+        "while everything was replaced {} messages were acknowledged, and {} attempts were to be tried again",
+        load.acknowledged(),
+        load.refusals().len()
+    );
+    let histories = load.finish().await;
+    listeners.finish(&histories).await;
 
-    let stored: Vec<_> = alice.mail(&url).await.into_iter().map(|(_, envelope)| envelope).collect();
-    assert_eq!(stored, (0..=sent).map(|n| json!({"n": n})).collect::<Vec<_>>());
+    containers_are_shut_off(&cluster);
+    by_tls_and_http_2(&cluster);
+    over_a_websocket(&cluster);
 }
 
 /// The containers of the services, which an upgrade replaces.
@@ -101,17 +117,4 @@ fn over_a_websocket(cluster: &Cluster) {
     kez(&["send", &format!("--nats=ws://{}", cluster.at(8443)), "carol", "over a WebSocket"]);
     assert!(kez(&["inbox"]).contains("over a WebSocket"));
     fs::remove_dir_all(home).unwrap();
-}
-
-/// Leaves Alice a message, again as often as the server says that it should be tried again.
-async fn send(url: &str, envelope: &Value) {
-    let body = json!({"to": "alice", "envelope": envelope});
-    eventually("the message is stored", async || {
-        let request = http::client().post(format!("{url}/v1/messages")).json(&body);
-        let answer = request.send().await.ok()?;
-        let status = answer.status();
-        assert!(status.is_success() || status == 503, "{status}: {}", answer.text().await.unwrap());
-        status.is_success().then_some(())
-    })
-    .await;
 }

@@ -28,16 +28,20 @@ services:
 /// What of the proxy is reached from here.
 const PORTS: [u16; 3] = [6969, 8443, 443];
 
+/// The image of this version.
+const OWN: &str = "kez-chat:test";
+
 /// A running cluster, gone with its volumes when dropped.
 pub struct Cluster {
     project: String,
+    image: String,
     dir: TempDir,
     ports: HashMap<u16, u16>,
 }
 
 impl Cluster {
-    /// Builds and starts it.
-    pub fn up() -> Self {
+    /// Builds and starts it: this version, or the image of another one that is to be replaced by it.
+    pub fn up(other: Option<String>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         // Docker would choose others whenever a container starts. All are held until each has one.
         let free = PORTS.map(|inside| (inside, TcpListener::bind("127.0.0.1:0").unwrap()));
@@ -46,8 +50,13 @@ impl Cluster {
         fs::write(dir.path().join("beside.yaml"), BESIDE.replace("PORTS", &format!("{published:?}")))
             .unwrap();
         let ports = HashMap::from(ports);
-        let cluster = Self { project: format!("kez-test-{}", std::process::id()), dir, ports };
-        must(cluster.compose(&["up", "--detach", "--build", "--quiet-pull"]));
+        let project = format!("kez-test-{}", std::process::id());
+        let mut cluster = Self { project, image: OWN.into(), dir, ports };
+        must(cluster.compose(&["build", "--quiet", "init"]));
+        if let Some(other) = other {
+            cluster.image = other;
+        }
+        must(cluster.compose(&["up", "--detach", "--no-build", "--quiet-pull"]));
         cluster
     }
 
@@ -58,8 +67,9 @@ impl Cluster {
         command
     }
 
-    /// Starts the operator's way to a new version.
-    pub fn upgrade(&self) -> Upgrade {
+    /// Starts the operator's way to a new version, which this is.
+    pub fn upgrade(&mut self) -> Upgrade {
+        self.image = OWN.into();
         Upgrade(self.command(deploy("upgrade").to_str().unwrap()).process_group(0).spawn().unwrap())
     }
 
@@ -72,7 +82,7 @@ impl Cluster {
         }
         command
             .envs([("COMPOSE_FILE", files.as_str()), ("COMPOSE_PROJECT_NAME", &self.project)])
-            .envs([("KEZ_CHAT_SERVER", SERVER), ("KEZ_CHAT_IMAGE", "kez-chat:test")])
+            .envs([("KEZ_CHAT_SERVER", SERVER), ("KEZ_CHAT_IMAGE", &self.image)])
             .current_dir(deploy(""));
         command
     }
