@@ -66,6 +66,8 @@ async fn mail_goes_through_the_proxy_and_on_while_every_container_is_replaced() 
     let histories = load.finish().await;
     listeners.finish(&histories).await;
 
+    let status = must(cluster.compose(&["run", "--rm", "-T", "kez", "admin", "status"]));
+    assert!(status.contains("nothing is wrong"), "{status}");
     containers_are_shut_off(&cluster);
     by_tls_and_http_2(&cluster);
     over_a_websocket(&cluster);
