@@ -5,13 +5,15 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up web pictures test check gen measure chaos upgrade fuzz audit clean deny needed
+.PHONY: help up web pictures test check gen bench chaos upgrade fuzz audit clean deny needed
 
 DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
 # Faults of `make chaos`, and the seed that repeats a run.
 FAULTS ?= 200
 SEED ?= 1
+# What `make bench` measures; everything if it is empty.
+BENCH ?=
 # The commit that `make upgrade` begins with.
 FROM ?= HEAD^
 # Inputs that `make fuzz` tries of each target.
@@ -32,7 +34,7 @@ help:
 	@echo 'make test     build everything and run all tests, with a real nats-server'
 	@echo 'make check    formatting, lints, licences and banned dependencies'
 	@echo 'make gen      write anew what is generated from proto-schemas'
-	@echo 'make measure  speed of the release build on this machine'
+	@echo 'make bench    speed and cost of the release build, beside their floors; BENCH=latency for a part, BENCH=--help tells of all'
 	@echo 'make chaos    a cluster under load while its parts break; FAULTS=n and SEED=n for another run. As root, with ip, iptables and unshare'
 	@echo 'make upgrade  a cluster of containers goes from another commit to this one under load; FROM=commit. Needs a Docker engine'
 	@echo 'make fuzz     throw a million inputs at each reader of logins, tokens, registrations and subjects; RUNS=n for another number'
@@ -74,9 +76,9 @@ gen: needed web/node_modules/.package-lock.json
 	cargo run --quiet -p kez-proto --example gen
 	@$(NODE); npm --prefix web run gen
 
-measure: needed web
+bench: needed web
 	cargo build --workspace --bins --release --locked
-	@$(NATS_SERVER); cargo run --release --locked -p kez-tests --example measure
+	@$(NATS_SERVER); "$(TARGET)/release/kez-bench" --out "$(TARGET)/bench" $(BENCH)
 	@$(NATS_SERVER); cargo run --release --locked -p kez-tests --example reconnects
 	cargo run --release --locked -p kez-client --example measure_sealing
 

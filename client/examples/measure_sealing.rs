@@ -1,4 +1,4 @@
-//! Part of `make measure`: what sealing and opening one message costs on one core, and how many bytes it adds, for texts of several lengths.
+//! Part of `make bench`: what sealing and opening one message costs on one core, and how many bytes it adds, for texts of several lengths.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program of its own")]
 

@@ -1,4 +1,4 @@
-//! `make measure`: how long it takes until everybody is back who lost their connection at once, and what it costs.
+//! `make bench`: how long it takes until everybody is back who lost their connection at once, and what it costs.
 //!
 //! 2,000 people, each with the client library's feed over NATS, lose their connection twice: nats-server is killed and started again, and then all
 //! are kicked. Each time everybody is sent a message meanwhile, and must have it once. The floor is the same number of users whose keys stand in

@@ -40,8 +40,13 @@ impl Deployment {
 
     /// The same with more arguments for the fan-outs and the gateways; the last of a repeated flag counts for none: give each once.
     pub async fn start_with(instances: usize, fanout: &[&str], gateway: &[&str]) -> Self {
+        Self::start_on(Nats::start().await, instances, fanout, gateway).await
+    }
+
+    /// The same on this nats-server.
+    pub async fn start_on(nats: Nats, instances: usize, fanout: &[&str], gateway: &[&str]) -> Self {
         let owned = |arguments: &[&str]| arguments.iter().map(ToString::to_string).collect();
-        let mut deployment = Self::alone().await;
+        let mut deployment = Self::on(nats, vec![]);
         deployment.fanout_arguments = owned(fanout);
         deployment.gateway_arguments = owned(gateway);
         for n in 0..instances {

@@ -9,7 +9,7 @@ use std::{
 use async_nats::{Client, ConnectOptions};
 use kez_nats::{
     Keys, NatsServer, Origin, Server,
-    config::{Cluster, WebSocket},
+    config::{Cluster, Sync, WebSocket},
     ports,
 };
 use kez_proto::subjects::Role;
@@ -41,6 +41,8 @@ pub struct Nats {
     pub websocket: SocketAddr,
     /// Whose pages it takes; a change counts from the next restart.
     pub origins: Vec<Origin>,
+    /// When what it acknowledges is on disk; a change counts from the next restart.
+    pub sync: Sync,
 }
 
 /// The web page that every [`Nats`] takes, unless a test changes that.
@@ -108,7 +110,18 @@ impl Nats {
     fn new(name: String, dir: TempDir, keys: Keys, cluster: Option<Cluster>) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let origins = vec![ORIGIN.parse().unwrap()];
-        Self { child: None, dir, name, cluster, host: None, keys, address: any, websocket: any, origins }
+        Self {
+            child: None,
+            dir,
+            name,
+            cluster,
+            host: None,
+            keys,
+            address: any,
+            websocket: any,
+            origins,
+            sync: Sync::Always,
+        }
     }
 
     /// Starts it again, at the same addresses, with the same data.
@@ -120,6 +133,7 @@ impl Nats {
         let origins = self.origins.clone();
         config.websocket = Some(WebSocket { listen: self.websocket, tls: None, origins });
         config.cluster = self.cluster.clone();
+        config.sync = self.sync;
         config.ports_dir = Some(ports.clone());
         config.log_file = Some(self.dir.path().join("log"));
         let path = self.dir.path().join("server.conf");

@@ -1,4 +1,4 @@
-//! Everybody loses their connection and comes back at once. `make measure` does the same with ten times as many, and tells how long it takes.
+//! Everybody loses their connection and comes back at once. `make bench` does the same with ten times as many, and tells how long it takes.
 
 use std::time::Instant;
 
