@@ -3,6 +3,7 @@
 
 pub mod chat_server;
 pub mod deployment;
+pub mod disk;
 pub mod http;
 pub mod load;
 pub mod nats;
