@@ -9,9 +9,10 @@ MAKEFLAGS += --no-print-directory
 
 DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
-# Faults of `make chaos`, and the seed that repeats a run.
+# Faults of `make chaos`, the seed that repeats a run, and words that the names of the kinds have, such as "disk full".
 FAULTS ?= 200
 SEED ?= 1
+ONLY ?=
 # Inputs that `make fuzz` tries of each target.
 RUNS ?= 1000000
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -31,7 +32,7 @@ help:
 	@echo 'make check    formatting, lints, licences and banned dependencies'
 	@echo 'make gen      write anew what is generated from proto-schemas'
 	@echo 'make measure  speed of the release build on this machine'
-	@echo 'make chaos    a cluster under load while its parts break; FAULTS=n and SEED=n for another run. As root, with ip, iptables and unshare'
+	@echo 'make chaos    a cluster under load while its parts break; FAULTS=n, SEED=n and ONLY=words for another run. As root, with ip, iptables, unshare and faketime'
 	@echo 'make fuzz     throw a million inputs at each reader of logins, tokens, registrations and subjects; RUNS=n for another number'
 	@echo 'make audit    known vulnerabilities of the dependencies (asks the network)'
 	@echo 'make clean    remove what was built, keep what was fetched'
@@ -79,7 +80,7 @@ measure: needed web
 
 chaos: needed web
 	cargo build --workspace --bins --locked
-	@$(NATS_SERVER); KEZ_CHAOS_FAULTS=$(FAULTS) KEZ_CHAOS_SEED=$(SEED) cargo test --locked -p kez-tests --test chaos
+	@$(NATS_SERVER); KEZ_CHAOS_FAULTS=$(FAULTS) KEZ_CHAOS_SEED=$(SEED) KEZ_CHAOS_ONLY="$(ONLY)" cargo test --locked -p kez-tests --test chaos
 
 # On the stable compiler, and so without a sanitizer. New inputs go to target/fuzz; what is worth keeping is copied to tests/fuzz/corpus, which
 # `make test` replays.
