@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up web pictures test check gen measure chaos fuzz audit clean deny needed
+.PHONY: help up web pictures test check gen measure chaos chaos-broken fuzz audit clean deny needed
 
 DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
@@ -33,6 +33,7 @@ help:
 	@echo 'make gen      write anew what is generated from proto-schemas'
 	@echo 'make measure  speed of the release build on this machine'
 	@echo 'make chaos    a cluster under load while its parts break; FAULTS=n, SEED=n and ONLY=words for another run. As root, with ip, iptables, unshare and faketime'
+	@echo 'make chaos-broken  the same with a fan-out that acknowledges too early, which must be found out'
 	@echo 'make fuzz     throw a million inputs at each reader of logins, tokens, registrations and subjects; RUNS=n for another number'
 	@echo 'make audit    known vulnerabilities of the dependencies (asks the network)'
 	@echo 'make clean    remove what was built, keep what was fetched'
@@ -81,6 +82,17 @@ measure: needed web
 chaos: needed web
 	cargo build --workspace --bins --locked
 	@$(NATS_SERVER); KEZ_CHAOS_FAULTS=$(FAULTS) KEZ_CHAOS_SEED=$(SEED) KEZ_CHAOS_ONLY="$(ONLY)" cargo test --locked -p kez-tests --test chaos
+
+# A fan-out that acknowledges before it stores, built from a copy: the checker must find it out.
+BROKEN = $(abspath $(TARGET))/broken
+chaos-broken: needed web
+	cargo build --workspace --bins --locked
+	@rm -rf "$(BROKEN)"; mkdir -p "$(BROKEN)"; git ls-files -z | xargs -0 cp --parents -t "$(BROKEN)"
+	patch -d "$(BROKEN)" -p1 <tests/chaos/broken.patch
+	cd "$(BROKEN)"; CARGO_TARGET_DIR="$(BROKEN)-build" cargo build --locked -p kez-fanout
+	@$(NATS_SERVER); export KEZ_CHAOS_FAULTS=8 KEZ_CHAOS_SEED=$(SEED) KEZ_CHAOS_ONLY='nats-server: wire' KEZ_CHAOS_FANOUT="$(BROKEN)-build/debug/kez-fanout"; \
+	if cargo test --locked -p kez-tests --test chaos >"$(TARGET)/chaos-broken.log" 2>&1; then echo 'it was not found out' >&2; exit 1; fi; \
+	grep --only-matching --max-count 1 'acknowledged and lost.\{200\}' "$(TARGET)/chaos-broken.log"
 
 # On the stable compiler, and so without a sanitizer. New inputs go to target/fuzz; what is worth keeping is copied to tests/fuzz/corpus, which
 # `make test` replays.

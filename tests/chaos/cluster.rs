@@ -79,6 +79,12 @@ impl Instance {
         }
     }
 
+    /// Whether its clock is ahead: of one that runs.
+    pub fn is_ahead(&self) -> bool {
+        let pid = self.process.as_ref().expect("it runs").pid();
+        fs::read_to_string(format!("/proc/{pid}/maps")).unwrap().contains("libfaketime")
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         self.process = None;
@@ -139,6 +145,7 @@ impl Cluster {
     pub fn hasten(&mut self, host: &Host) {
         host.mend();
         for (_, mut delay) in self.delays.extract_if(.., |(slow, _)| slow.address == host.address) {
+            assert!(delay.try_wait().unwrap().is_none(), "nothing was delayed");
             delay.kill().unwrap();
             delay.wait().unwrap();
         }
@@ -211,11 +218,10 @@ impl Cluster {
     }
 }
 
-/// What is run: the built one, unless `KEZ_CHAOS_<program>` names another.
+/// What is run: the built one, or a fan-out that must be found out (`make chaos-broken`).
 fn program(kind: Kind) -> PathBuf {
-    let name = kind.program();
-    let other = std::env::var_os(format!("KEZ_CHAOS_{name}"));
-    other.map_or_else(|| binary(name), PathBuf::from)
+    let other = std::env::var_os("KEZ_CHAOS_FANOUT").filter(|_| kind == Kind::Fanout);
+    other.map_or_else(|| binary(kind.program()), PathBuf::from)
 }
 
 /// The library that gives a program a wrong clock, of the package `faketime`.

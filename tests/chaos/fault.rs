@@ -172,6 +172,7 @@ impl Fault {
             (What::Pause, Place::Service(_, n)) => cluster.services[n].signal(Signal::SIGCONT),
             (What::Kill | What::Corrupt, Place::Service(_, n)) => cluster.services[n].start(),
             (What::Clock, Place::Service(_, n)) => {
+                assert!(cluster.services[n].is_ahead(), "its clock is right");
                 cluster.services[n].kill();
                 cluster.services[n].start();
             }

@@ -141,7 +141,7 @@ impl Load {
         }
     }
 
-    /// Those who are written to, and delete nothing.
+    /// Those who are written to, and delete nothing; they come before those who do.
     pub fn people(&self) -> impl Iterator<Item = &Arc<Person>> {
         let lasting = self.people.iter().filter(|recipient| recipient.deleted.is_none());
         lasting.map(|recipient| &recipient.person)
@@ -200,10 +200,16 @@ impl Load {
     /// a reader deleted it.
     pub async fn finish(mut self) -> Outcome {
         self.settled().await;
-        drop(self.allowed);
+        // The end of the old one ends the senders.
+        self.allowed = watch::Sender::new(0);
         while let Some(ended) = self.senders.join_next().await {
             ended.unwrap();
         }
+        let mut lost = vec![];
+        for (n, person) in self.people().enumerate() {
+            lost.extend(self.account.lost(n, &account::history(&self.urls[0], person).await));
+        }
+        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         for (n, recipient) in self.people.iter().enumerate() {
             let count = self.account.acknowledged_to(n);
             for seen in &recipient.seen {
