@@ -2,7 +2,10 @@
 //! Tests wait for conditions with a deadline; nothing here sleeps to be ready. Everything a test starts ends with it.
 
 pub mod chat_server;
+#[cfg(target_os = "linux")]
+pub mod delay;
 pub mod deployment;
+pub mod disk;
 pub mod http;
 pub mod load;
 pub mod nats;

@@ -30,6 +30,7 @@ use crate::{
 pub struct Nats {
     child: Option<Child>,
     dir: TempDir,
+    store: PathBuf,
     name: String,
     cluster: Option<Cluster>,
     host: Option<Host>,
@@ -72,12 +73,12 @@ impl Nats {
         Self::start_cluster_on([None, None, None]).await
     }
 
-    /// The same, each on its host.
-    pub async fn start_cluster_on(hosts: [Option<Host>; 3]) -> [Self; 3] {
+    /// The same, each on its host, where it stores in this folder.
+    pub async fn start_cluster_on(hosts: [Option<(Host, PathBuf)>; 3]) -> [Self; 3] {
         let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
         let keys = Keys::load_or_create(&dirs[0].path().join("keys")).unwrap();
         let routes = hosts.each_ref().map(|host| match host {
-            Some(host) => format!("{}:6222", host.address),
+            Some((host, _)) => format!("{}:6222", host.address),
             None => format!("127.0.0.1:{}", free_port()),
         });
         let mut n = 0;
@@ -93,11 +94,12 @@ impl Nats {
             Self::new(format!("n{n}"), dir, keys.clone(), Some(cluster))
         });
         for (node, host) in nodes.iter_mut().zip(hosts) {
-            if let Some(host) = &host {
+            if let Some((host, store)) = host {
                 node.address = (host.address, 4222).into();
                 node.websocket = (host.address, 8443).into();
+                node.host = Some(host);
+                node.store = store;
             }
-            node.host = host;
         }
         for node in &mut nodes {
             node.restart().await;
@@ -108,7 +110,19 @@ impl Nats {
     fn new(name: String, dir: TempDir, keys: Keys, cluster: Option<Cluster>) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let origins = vec![ORIGIN.parse().unwrap()];
-        Self { child: None, dir, name, cluster, host: None, keys, address: any, websocket: any, origins }
+        let store = dir.path().join("jetstream");
+        Self {
+            child: None,
+            dir,
+            store,
+            name,
+            cluster,
+            host: None,
+            keys,
+            address: any,
+            websocket: any,
+            origins,
+        }
     }
 
     /// Starts it again, at the same addresses, with the same data.
@@ -154,8 +168,8 @@ impl Nats {
     }
 
     /// Where its streams are.
-    pub fn store(&self) -> PathBuf {
-        self.dir.path().join("jetstream")
+    pub fn store(&self) -> &Path {
+        &self.store
     }
 
     /// Loses all that it stored; it mustn't run.

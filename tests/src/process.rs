@@ -49,9 +49,15 @@ impl Process {
         Self::spawn_by(Command::new(binary(name)), name, arguments, environment)
     }
 
-    /// The same on a host of its own.
-    pub fn spawn_on(host: &Host, name: &str, arguments: &[String]) -> Self {
-        Self::spawn_by(host.command(binary(name)), name, arguments, &[])
+    /// This program, on a host of its own.
+    pub fn spawn_on(
+        host: &Host,
+        program: &Path,
+        name: &str,
+        arguments: &[String],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        Self::spawn_by(host.command(program), name, arguments, environment)
     }
 
     fn spawn_by(
