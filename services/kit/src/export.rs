@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 use opentelemetry::{Context, trace::TracerProvider};
-use opentelemetry_otlp::{SpanExporter as OtlpExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{Protocol, SpanExporter as OtlpExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
@@ -112,6 +112,7 @@ fn exporter(endpoint: &str) -> Result<OtlpExporter, Failure> {
     OtlpExporter::builder()
         .with_http()
         .with_http_client(client.build().map_err(Failure::internal)?)
+        .with_protocol(Protocol::HttpBinary)
         .with_endpoint(url)
         .with_timeout(TIMEOUT)
         .build()

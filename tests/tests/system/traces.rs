@@ -2,8 +2,8 @@
 
 use kez_proto::{Code, subjects::Role};
 use kez_tests::{
-    Collector, Deployment, Person, chat_server::free_port, collector::Exported, eventually, http,
-    http::refused, person::send, within,
+    ChatServer, Collector, Deployment, Person, Process, TlsProxy, chat_server::free_port,
+    collector::Exported, eventually, http, http::refused, person::send, within,
 };
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use reqwest::Response;
@@ -154,6 +154,25 @@ async fn a_collector_that_hangs_holds_up_nothing() {
     }
     assert!(alice.mail(&url).await.len() >= 1100);
     within("all services end", deployment.end()).await;
+}
+
+#[tokio::test]
+async fn the_standards_variable_names_a_collector_with_tls() {
+    let collector = Collector::start().await;
+    let proxy = TlsProxy::start(&collector.url).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut arguments = ChatServer::arguments(&dir.path().join("db"), "127.0.0.1:0");
+    arguments.extend(["--trace-ratio", "1"].map(String::from));
+    let environment =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", &*proxy.url), ("SSL_CERT_FILE", &proxy.authority.file())];
+    let mut server = Process::spawn_with("kez-chat-server", &arguments, &environment);
+    let url = server.ready().await.address("http").to_owned();
+    refused(send(&url, "nobody", json!({})).await, Code::UnknownHandle).await;
+    assert!(server.terminate().await.success(), "{}", server.log());
+    let trace = trace(&collector, "POST /v1/messages", "404");
+    // One process is all of the path.
+    let registry = find(&trace, "kez-chat-server", "kez.registry.lookup", SpanKind::Server);
+    assert!(registry.is_some(), "{trace:?} {}", server.log());
 }
 
 #[tokio::test]
