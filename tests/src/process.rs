@@ -39,7 +39,7 @@ pub fn kill_group(child: &Child, signal: Signal) {
 }
 
 impl Process {
-    /// Starts it with these arguments and no KEZ variables from outside.
+    /// Starts it with these arguments and no KEZ or OTEL variables from outside.
     pub fn spawn(name: &str, arguments: &[String]) -> Self {
         Self::spawn_with(name, arguments, &[])
     }
@@ -68,7 +68,9 @@ impl Process {
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = File::create(dir.path().join("log")).unwrap();
-        for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("KEZ_")) {
+        for (key, _) in
+            std::env::vars().filter(|(key, _)| key.starts_with("KEZ_") || key.starts_with("OTEL_"))
+        {
             command.env_remove(key);
         }
         command

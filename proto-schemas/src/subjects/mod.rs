@@ -82,9 +82,12 @@ pub const AUTH_DISCONNECTED: &str = "$SYS.ACCOUNT.AUTH.DISCONNECT";
 /// Every nats-server's list of its connections, asked in the account `SYS`.
 pub const CONNECTIONS: &str = "$SYS.REQ.SERVER.PING.CONNZ";
 
-/// Ends one connection of a nats-server, asked in the account `SYS`.
+/// Ends one connection of a nats-server, asked in the account `SYS`; of any server.
+pub const KICK: &str = "$SYS.REQ.SERVER.*.KICK";
+
+/// [`KICK`] of this server.
 pub fn kick(server_id: &str) -> String {
-    format!("$SYS.REQ.SERVER.{server_id}.KICK")
+    KICK.replacen('*', server_id, 1)
 }
 
 /// The registry's stream.
@@ -185,7 +188,7 @@ pub fn callout_permissions() -> Permissions {
 pub fn callout_system_permissions() -> Permissions {
     let inbox = format!("{}.>", Role::AuthCallout.inbox_prefix());
     Permissions {
-        publish: vec![CONNECTIONS.to_owned(), kick("*")],
+        publish: [CONNECTIONS, KICK].map(String::from).to_vec(),
         subscribe: [&inbox, CHAT_CONNECTED, CHAT_DISCONNECTED, AUTH_DISCONNECTED].map(String::from).to_vec(),
         answers: 0,
     }

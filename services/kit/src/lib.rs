@@ -1,8 +1,9 @@
 //! What every service's process needs, once: configuration, the NATS connection, the service loop, readiness, the admin listener,
-//! logs, shutdown and exit codes. It knows no chat word: of the contract it uses errors and deadlines.
+//! logs, traces, shutdown and exit codes. It knows no chat word: of the contract it uses errors and deadlines.
 
 pub mod admin;
 mod check;
+pub mod export;
 pub mod failure;
 pub mod http;
 pub mod jetstream;
@@ -19,6 +20,7 @@ pub mod service;
 pub mod task;
 pub mod telemetry;
 mod tls;
+pub mod trace;
 
 pub use failure::{Failure, Kind};
 pub use life::Life;

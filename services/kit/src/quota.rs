@@ -13,13 +13,17 @@ use std::{
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use kez_proto::{Code, Problem, headers::NATS_INCR, subjects::Span};
+use kez_proto::{
+    Code, Problem,
+    headers::NATS_INCR,
+    subjects::{COUNTS, Span},
+};
 use moka::sync::Cache;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
-use crate::{Nats, rate::Rate};
+use crate::{Nats, rate::Rate, trace::Subject};
 
 /// What an instance takes ahead is this part of the limit, and at least one. What several instances have taken and don't use is missing to the others.
 const AHEAD: u32 = 20;
@@ -157,8 +161,8 @@ impl<K: Hash + Eq + Clone + Display + Send + Sync + 'static> Counted<K> {
         let key = HEXLOWER.encode(&Sha256::digest(key.to_string())[..16]);
         let mut headers = HeaderMap::new();
         headers.insert(NATS_INCR, format!("{more:+}"));
-        let subject = self.span.count(self.what, window, &key);
-        let answer = self.nats.request_with_headers(subject, headers, Bytes::new(), DEADLINE);
+        let subject = Subject::named(COUNTS, self.span.count(self.what, window, &key));
+        let answer = self.nats.request_storing(subject, headers, Bytes::new(), DEADLINE);
         let answer = answer.await.map_err(|e| e.to_string())?;
         let counter: Counter = serde_json::from_slice(&answer.payload)
             .map_err(|_| String::from_utf8_lossy(&answer.payload).into_owned())?;

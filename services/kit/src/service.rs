@@ -20,8 +20,9 @@ use kez_proto::{
 };
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
-use crate::{Failure, Nats, metrics::Metrics, task};
+use crate::{Failure, Nats, metrics::Metrics, task, trace};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Bytes, Problem>> + Send>>;
 type Handler = Arc<dyn Fn(Call) -> Answer + Send + Sync>;
@@ -124,16 +125,21 @@ async fn answer(request: Request, subject: &'static str, handler: Handler, metri
         return;
     }
     let came = Instant::now();
+    let span = trace::endpoint(subject, message.headers.as_ref());
     let call = Call { headers: message.headers.clone(), payload: message.payload.clone() };
-    let outcome = AssertUnwindSafe(handler(call)).catch_unwind().await;
-    let outcome = outcome.unwrap_or_else(|_| {
-        tracing::error!(subject, "a request handler panicked");
-        Err(Code::Internal.into())
+    let outcome = AssertUnwindSafe(handler(call)).catch_unwind().instrument(span.clone()).await;
+    let outcome = span.in_scope(|| {
+        outcome.unwrap_or_else(|_| {
+            tracing::error!(subject, "a request handler panicked");
+            Err(Code::Internal.into())
+        })
     });
-    metrics.answered(subject, came.elapsed(), outcome.as_ref().err().map(|problem| problem.code));
+    let refused = outcome.as_ref().err().map(|problem| problem.code);
+    metrics.answered(subject, came.elapsed(), refused);
+    trace::answered(&span, refused);
     let mut headers = HeaderMap::new();
     let outcome = outcome.map_err(|problem| {
-        tracing::debug!(subject, %problem, "refused");
+        span.in_scope(|| tracing::debug!(subject, %problem, "refused"));
         if let Some(seconds) = problem.retry_after {
             headers.insert(RETRY_AFTER, seconds.to_string());
         }
