@@ -36,7 +36,7 @@ async fn the_keys_of_all_services_are_replaced_under_load() {
     deployment.nats.reload().await;
     let gateway = deployment.gateways[0].log();
     assert!(gateway.contains("event: connected") && !gateway.contains("event: disconnected"), "{gateway}");
-    for n in 0..2 {
+    for (n, url) in urls.iter().enumerate() {
         busy(&mut load).await;
         assert!(deployment.registries[n].terminate().await.success());
         deployment.registries[n] = deployment.registry(n);
@@ -49,7 +49,7 @@ async fn the_keys_of_all_services_are_replaced_under_load() {
         replace_callout(&mut deployment, n).await;
         busy(&mut load).await;
         assert!(deployment.gateways[n].terminate().await.success());
-        deployment.gateways[n] = deployment.gateway(urls[n].trim_start_matches("http://"));
+        deployment.gateways[n] = deployment.gateway(url.trim_start_matches("http://"));
         deployment.gateways[n].ready().await;
     }
     assert!(deployment.sigchains[0].terminate().await.success());
