@@ -1,10 +1,13 @@
 //! The keys by which everything logs in to NATS are replaced.
 
-use std::{process::Command, sync::Arc};
+use std::{path::Path, process::Command, sync::Arc};
 
 use async_nats::{ConnectErrorKind, ConnectOptions};
 use kez_nats::{Keys, Owner, read_seed, rotation::Group};
-use kez_tests::{Deployment, Person, eventually, load::Load, process::binary, within};
+use kez_tests::{
+    ChatServer, Deployment, Person, eventually, load::Load, person::send, process::binary, within,
+};
+use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::urls;
@@ -74,32 +77,65 @@ async fn the_keys_of_all_services_are_replaced_under_load() {
     println!("the reader over NATS connected {} times", *connections.borrow());
 }
 
-/// nats-server takes another issuer, another xkey and other `auth_users` only at its start. Services that ask meanwhile are told that NATS is away.
+/// nats-server takes another issuer, another xkey and other `auth_users` only at its start. In a cluster one goes by the old ones while another goes by the
+/// new ones already.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_keys_of_the_auth_callout_are_replaced() {
-    let mut deployment = Deployment::start(2).await;
-    let url = deployment.url(0).to_owned();
-    let bob = Person::registered("bobby", &url).await;
-    let nats = deployment.nats.url();
+async fn the_keys_of_the_auth_callout_are_replaced_one_server_after_the_other() {
+    let mut deployment = Deployment::start_cluster(&[0, 1]).await;
+    let bob = Person::registered("bobby", deployment.url(0)).await;
     let old = read_seed(&deployment.nats.keys.seed_file(Owner::CalloutAuth)).unwrap();
 
     rotate(&mut deployment, &["--callout"]);
-    restart_nats(&mut deployment).await;
-    bob.connect_nats(&nats).await;
+    restart_servers(&mut deployment, &bob).await;
     for n in 0..2 {
-        replace_callout(&mut deployment, n).await;
-        bob.connect_nats(&nats).await;
+        assert!(deployment.auth_callouts[n].terminate().await.success());
+        deployment.auth_callouts[n] = deployment.auth_callout_at(n);
+        deployment.auth_callouts[n].ready().await;
     }
     let both = deployment.nats.keys.clone();
     assert_eq!(both.configured(Owner::CalloutIssuer), both.old(Owner::CalloutIssuer).unwrap().0);
     rotate(&mut deployment, &["--finish"]);
-    restart_nats(&mut deployment).await;
-    let keys = &deployment.nats.keys;
-    assert_eq!(keys.configured(Owner::CalloutIssuer), both.public(Owner::CalloutIssuer));
-    for _ in 0..8 {
-        bob.connect_nats(&nats).await;
+    restart_servers(&mut deployment, &bob).await;
+    assert_ne!(deployment.nats.keys.configured(Owner::CalloutIssuer), both.configured(Owner::CalloutIssuer));
+    for n in 0..3 {
+        refused(&old, &deployment.node(n).url()).await;
     }
-    refused(&old, &nats).await;
+}
+
+/// On one machine everything reads its key at the same start: no old key is needed in between, and one does no harm.
+#[tokio::test]
+async fn a_server_of_one_machine_starts_with_other_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, keys) = (dir.path().join("db"), dir.path().join("db/nats/keys"));
+    let mut server = ChatServer::start(&db).await;
+    let bob = Person::registered("bobby", server.url()).await;
+    assert!(server.process.terminate().await.success());
+    let old = seeds(&Keys::load(&keys).unwrap(), Group::Users);
+    for steps in [&[&[][..], &["--callout"]][..], &[&["--finish"]]] {
+        steps.iter().for_each(|step| rotate_in(&keys, step));
+        server = ChatServer::start(&db).await;
+        bob.connect_nats(server.process.address("nats")).await;
+        assert_eq!(send(server.url(), "bobby", json!({"n": 1})).await.status(), 201);
+        if steps.len() == 1 {
+            refused(&old[0], server.process.address("nats")).await;
+        }
+        assert!(server.process.terminate().await.success());
+    }
+}
+
+/// Whichever was started again, logins at every server are answered.
+async fn restart_servers(deployment: &mut Deployment, person: &Person) {
+    for n in 0..3 {
+        let node = if n == 0 { &mut deployment.nats } else { &mut deployment.peers[n - 1] };
+        node.take_keys();
+        node.kill();
+        node.restart().await;
+        all_ready(processes(deployment).chain(&deployment.auth_callouts)).await;
+        for n in 0..3 {
+            let url = deployment.node(n).url();
+            eventually("a login is answered", async || person.try_connect_nats(&url).await.ok()).await;
+        }
+    }
 }
 
 fn seeds(keys: &Keys, group: Group) -> Vec<String> {
@@ -110,12 +146,6 @@ async fn replace_callout(deployment: &mut Deployment, n: usize) {
     assert!(deployment.auth_callouts[n].terminate().await.success());
     deployment.auth_callouts[n] = deployment.auth_callout();
     deployment.auth_callouts[n].ready().await;
-}
-
-async fn restart_nats(deployment: &mut Deployment) {
-    deployment.nats.kill();
-    deployment.nats.restart().await;
-    all_ready(processes(deployment).chain(&deployment.auth_callouts)).await;
 }
 
 async fn refused(seed: &str, nats: &str) {
@@ -134,9 +164,12 @@ async fn busy(load: &mut Load) {
 }
 
 fn rotate(deployment: &mut Deployment, more: &[&str]) {
-    let keys = deployment.nats.keys.dir();
+    rotate_in(deployment.nats.keys.dir(), more);
+    deployment.nats.take_keys();
+}
+
+fn rotate_in(keys: &Path, more: &[&str]) {
     let ended =
         Command::new(binary("kez")).args(["nats", "rotate-keys"]).arg(keys).args(more).output().unwrap();
     assert!(ended.status.success(), "{ended:?}");
-    deployment.nats.take_keys();
 }
