@@ -128,16 +128,9 @@ impl Nats {
     /// Starts it again, at the same addresses, with the same data.
     pub async fn restart(&mut self) {
         assert!(self.child.is_none(), "it runs");
-        let ports = self.dir.path().join("ports");
+        let ports = self.ports();
         std::fs::create_dir_all(&ports).unwrap();
-        let mut config = Server::new(&self.name, self.address, self.store());
-        let origins = self.origins.clone();
-        config.websocket = Some(WebSocket { listen: self.websocket, tls: None, origins });
-        config.cluster = self.cluster.clone();
-        config.ports_dir = Some(ports.clone());
-        config.log_file = Some(self.dir.path().join("log"));
-        let path = self.dir.path().join("server.conf");
-        std::fs::write(&path, config.render(&self.keys).unwrap()).unwrap();
+        let path = self.configure();
         let binary = NatsServer::find(Some(&nats_server())).unwrap();
         let mut command = match &self.host {
             Some(host) => host.command(binary.path()),
@@ -157,6 +150,46 @@ impl Nats {
             eventually("nats-server listens", async || ports::addresses(&ports, pid).unwrap()).await;
         self.address = addresses.clients;
         self.websocket = addresses.websocket.expect("it listens for browsers");
+    }
+
+    /// Writes its configuration.
+    fn configure(&self) -> PathBuf {
+        let mut config = Server::new(&self.name, self.address, self.store());
+        let origins = self.origins.clone();
+        config.websocket = Some(WebSocket { listen: self.websocket, tls: None, origins });
+        config.cluster = self.cluster.clone();
+        config.ports_dir = Some(self.ports());
+        config.log_file = Some(self.log());
+        let path = self.dir.path().join("server.conf");
+        std::fs::write(&path, config.render(&self.keys).unwrap()).unwrap();
+        path
+    }
+
+    /// Goes by the keys that are there now.
+    pub fn take_keys(&mut self) {
+        self.keys = Keys::load(self.keys.dir()).unwrap();
+    }
+
+    /// Writes the configuration anew, and has it read while everybody is connected.
+    pub async fn reload(&mut self) {
+        self.configure();
+        let words = || std::fs::read_to_string(self.log()).unwrap();
+        let reloads = || words().matches("Reloaded server configuration").count();
+        let before = reloads();
+        self.signal(Signal::SIGHUP);
+        eventually("nats-server has read its configuration", async || {
+            assert!(!words().contains("Failed to reload"), "{}", words());
+            (reloads() > before).then_some(())
+        })
+        .await;
+    }
+
+    fn ports(&self) -> PathBuf {
+        self.dir.path().join("ports")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("log")
     }
 
     /// kill -9.

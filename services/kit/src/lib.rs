@@ -1,5 +1,5 @@
 //! What every service's process needs, once: configuration, the NATS connection, the service loop, readiness, the admin listener,
-//! logs, traces, shutdown and exit codes. It knows no chat word: of the contract it uses errors and deadlines.
+//! logs, traces, shutdown and exit codes. It knows no chat word: of the contract it uses errors, deadlines and limits.
 
 pub mod admin;
 mod check;
@@ -8,6 +8,7 @@ pub mod failure;
 pub mod http;
 pub mod jetstream;
 pub mod life;
+pub mod limits;
 pub mod metrics;
 pub mod nats;
 mod pinned;

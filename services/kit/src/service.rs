@@ -1,6 +1,7 @@
 //! A NATS service (ADR-32): endpoints in a queue group, a task per request, errors in the service headers, and an end that finishes what is under way.
 
 use std::{
+    collections::HashMap,
     future::Future,
     panic::AssertUnwindSafe,
     pin::Pin,
@@ -49,20 +50,22 @@ pub struct Service {
 impl Service {
     /// Registers a service without endpoints.
     pub async fn start(nats: &Nats, name: &str, description: &str) -> Result<Self, Failure> {
-        Self::telling(nats, name, description, || Value::Null).await
+        Self::telling(nats, name, description, HashMap::new(), || Value::Null).await
     }
 
-    /// The same for a service that has more to tell of itself: the `data` of each endpoint in the answer to `$SRV.STATS`.
+    /// The same for a service that has more to tell of itself: its `metadata`, and the `data` of each endpoint in the answer to `$SRV.STATS`.
     pub async fn telling(
         nats: &Nats,
         name: &str,
         description: &str,
+        metadata: HashMap<String, String>,
         data: impl Fn() -> Value + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
         let service = nats
             .client
             .service_builder()
             .description(description)
+            .metadata(metadata)
             .stats_handler(move |_, _| data())
             .start(name, env!("CARGO_PKG_VERSION"))
             .await;
