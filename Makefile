@@ -5,13 +5,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up web pictures test check gen bench chaos upgrade fuzz audit clean deny needed
+.PHONY: help up web pictures test check gen bench chaos chaos-broken upgrade fuzz audit clean deny needed
 
 DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
-# Faults of `make chaos`, and the seed that repeats a run.
+# Faults of `make chaos`, the seed that repeats a run, and words that the names of the kinds have, such as "disk full".
 FAULTS ?= 200
 SEED ?= 1
+ONLY ?=
 # What `make bench` measures; everything if it is empty.
 BENCH ?=
 # The commit that `make upgrade` begins with.
@@ -35,7 +36,8 @@ help:
 	@echo 'make check    formatting, lints, licences and banned dependencies'
 	@echo 'make gen      write anew what is generated from proto-schemas'
 	@echo 'make bench    speed and cost of the release build, beside their floors; BENCH=latency for a part, BENCH=--help tells of all'
-	@echo 'make chaos    a cluster under load while its parts break; FAULTS=n and SEED=n for another run. As root, with ip, iptables and unshare'
+	@echo 'make chaos    a cluster under load while its parts break; FAULTS=n, SEED=n and ONLY=words for another run. As root, with ip, iptables, unshare and faketime'
+	@echo 'make chaos-broken  the same with a fan-out that acknowledges too early, which must be found out'
 	@echo 'make upgrade  a cluster of containers goes from another commit to this one under load; FROM=commit. Needs a Docker engine'
 	@echo 'make fuzz     throw a million inputs at each reader of logins, tokens, registrations and subjects; RUNS=n for another number'
 	@echo 'make audit    known vulnerabilities of the dependencies (asks the network)'
@@ -84,7 +86,18 @@ bench: needed web
 
 chaos: needed web
 	cargo build --workspace --bins --locked
-	@$(NATS_SERVER); KEZ_CHAOS_FAULTS=$(FAULTS) KEZ_CHAOS_SEED=$(SEED) cargo test --locked -p kez-tests --test chaos
+	@$(NATS_SERVER); KEZ_CHAOS_FAULTS=$(FAULTS) KEZ_CHAOS_SEED=$(SEED) KEZ_CHAOS_ONLY="$(ONLY)" cargo test --locked -p kez-tests --test chaos
+
+# A fan-out that acknowledges before it stores, built from a copy: the checker must find it out.
+BROKEN = $(abspath $(TARGET))/broken
+chaos-broken: needed web
+	cargo build --workspace --bins --locked
+	@rm -rf "$(BROKEN)"; mkdir -p "$(BROKEN)"; git ls-files -z | xargs -0 cp --parents -t "$(BROKEN)"
+	patch -d "$(BROKEN)" -p1 <tests/chaos/broken.patch
+	cd "$(BROKEN)"; CARGO_TARGET_DIR="$(BROKEN)-build" cargo build --locked -p kez-fanout
+	@$(NATS_SERVER); export KEZ_CHAOS_FAULTS=8 KEZ_CHAOS_SEED=$(SEED) KEZ_CHAOS_ONLY='nats-server: wire' KEZ_CHAOS_FANOUT="$(BROKEN)-build/debug/kez-fanout"; \
+	if cargo test --locked -p kez-tests --test chaos >"$(TARGET)/chaos-broken.log" 2>&1; then echo 'it was not found out' >&2; exit 1; fi; \
+	grep --only-matching --max-count 1 'acknowledged and lost.\{200\}' "$(TARGET)/chaos-broken.log"
 
 # On a Docker engine: the image of another commit is replaced by this one's, as an operator does it, while mail goes through.
 upgrade: needed web

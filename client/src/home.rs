@@ -87,6 +87,11 @@ impl Home {
         Self { dir: dir.into() }
     }
 
+    /// A folder of this name below, which is another user's.
+    pub fn below(&self, name: &str) -> Self {
+        Self::at(self.dir.join(name))
+    }
+
     /// Where the secret key is.
     pub fn key_path(&self) -> PathBuf {
         self.dir.join("identity.key")

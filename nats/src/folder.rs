@@ -1,7 +1,7 @@
 //! Folders of keys.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, File},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::Path,
 };
@@ -22,4 +22,9 @@ pub fn check(dir: &Path) -> Result<(), Error> {
         return Err(Error::Keys { path: dir.into(), problem });
     }
     Ok(())
+}
+
+/// Brings the names of its files to the disk.
+pub fn sync(dir: &Path) -> Result<(), Error> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("write", dir))
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +17,8 @@ use crate::{
 
 /// The folder of the keys that sign session tokens.
 const SESSION: &str = "session";
+/// The folder of the keys before these, while they are being replaced (see [`crate::rotation`]).
+pub(crate) const OLD: &str = "old";
 
 /// A key of the deployment: who or what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +62,7 @@ impl Owner {
         }
     }
 
-    fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> Kind {
         match self {
             Owner::CalloutIssuer => Kind::Account,
             Owner::CalloutXkey => Kind::Curve,
@@ -79,6 +82,8 @@ impl From<Role> for Owner {
 pub struct Keys {
     dir: PathBuf,
     public: HashMap<Owner, String>,
+    /// While they are being replaced.
+    old: HashMap<Owner, String>,
 }
 
 impl Keys {
@@ -102,8 +107,10 @@ impl Keys {
         folder::check(dir)?;
         let load = |owner: Owner| Ok((owner, seed::load(&seed_file(dir, owner.name()), owner.kind())?));
         let public = Owner::all().map(load).collect::<Result<_, _>>()?;
+        let load = |owner: Owner| Ok(old_key(dir, owner)?.map(|old| (owner, old)));
+        let old = Owner::all().filter_map(|owner| load(owner).transpose()).collect::<Result<_, _>>()?;
         session_keys::check(&dir.join(SESSION))?;
-        Ok(Self { dir: dir.into(), public })
+        Ok(Self { dir: dir.into(), public, old })
     }
 
     /// The folder itself.
@@ -130,8 +137,39 @@ impl Keys {
     pub fn public(&self, owner: impl Into<Owner>) -> &str {
         &self.public[&owner.into()]
     }
+
+    /// The one before it, and the file with its seed, while keys are being replaced.
+    pub fn old(&self, owner: impl Into<Owner>) -> Option<(&str, PathBuf)> {
+        let owner = owner.into();
+        let public = self.old.get(&owner)?;
+        Some((public, seed_file(&self.dir.join(OLD), owner.name())))
+    }
+
+    /// The public keys by which nats-server lets this owner in: its own first and, while keys are being replaced, the one before.
+    pub fn accepted(&self, owner: impl Into<Owner>) -> impl Iterator<Item = &str> {
+        let owner = owner.into();
+        std::iter::once(self.public(owner)).chain(self.old.get(&owner).map(String::as_str))
+    }
+
+    /// The public key that nats-server has where it can have but one, as of the issuer and the xkey: while keys are being replaced, the one before, which
+    /// every auth callout has, replaced or not.
+    pub fn configured(&self, owner: Owner) -> &str {
+        self.old.get(&owner).map_or_else(|| self.public(owner), String::as_str)
+    }
 }
 
-fn seed_file(dir: &Path, name: &str) -> PathBuf {
+/// The public key of an owner's old key, if there is one that isn't the key in use.
+pub(crate) fn old_key(dir: &Path, owner: Owner) -> Result<Option<String>, Error> {
+    let load = |dir: &Path| seed::load(&seed_file(dir, owner.name()), owner.kind());
+    match load(&dir.join(OLD)) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        old => {
+            let (old, now) = (old?, load(dir)?);
+            Ok((old != now).then_some(old))
+        }
+    }
+}
+
+pub(crate) fn seed_file(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.nk"))
 }

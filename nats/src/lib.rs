@@ -13,6 +13,7 @@ pub mod keys;
 mod origin;
 pub mod ports;
 mod render;
+pub mod rotation;
 mod seed;
 pub mod session_keys;
 

@@ -18,16 +18,12 @@ use crate::{
 
 /// The configuration file of this server.
 pub fn text(server: &Server, keys: &Keys) -> Result<String, Error> {
-    let user = |owner: Owner, permissions: Permissions| {
-        context! {
-            name => owner.name(),
-            nkey => keys.public(owner),
-            publish => permissions.publish,
-            subscribe => permissions.subscribe,
-            answers => permissions.answers,
-        }
+    let users = |owner: Owner, permissions: Permissions| {
+        let Permissions { publish, subscribe, answers } = &permissions;
+        let user = |nkey: &str| context! { name => owner.name(), nkey, publish, subscribe, answers };
+        keys.accepted(owner).map(user).collect::<Vec<_>>()
     };
-    let roles = Role::ALL.map(|role| user(role.into(), role.permissions(server.partitions)));
+    let roles = Role::ALL.map(|role| users(role.into(), role.permissions(server.partitions)));
     let values = context! {
         server_name => server.name.as_str(),
         host => server.listen.ip().to_string(),
@@ -45,16 +41,16 @@ pub fn text(server: &Server, keys: &Keys) -> Result<String, Error> {
             Sync::Interval(every) => format!("{}ms", every.as_millis().max(1)),
         },
         max_payload => limits::NATS_PAYLOAD_BYTES,
-        sys => keys.public(Owner::System),
-        callout_system => user(Owner::CalloutSystem, subjects::callout_system_permissions()),
-        callout_auth => user(Owner::CalloutAuth, subjects::callout_permissions()),
-        callout_issuer => keys.public(Owner::CalloutIssuer),
+        sys => keys.accepted(Owner::System).map(str::to_owned).collect::<Vec<_>>(),
+        callout_system => users(Owner::CalloutSystem, subjects::callout_system_permissions()),
+        callout_auth => users(Owner::CalloutAuth, subjects::callout_permissions()),
+        callout_issuer => keys.configured(Owner::CalloutIssuer),
         login_timeout => limits::NATS_LOGIN_TIMEOUT.as_secs_f64(),
-        callout_xkey => keys.public(Owner::CalloutXkey),
+        callout_xkey => keys.configured(Owner::CalloutXkey),
         chat_payload => limits::CHAT_PAYLOAD_BYTES,
         chat_connections => limits::CHAT_CONNECTIONS,
         chat_subscriptions => limits::CHAT_SUBSCRIPTIONS,
-        roles => roles.to_vec(),
+        roles => roles.concat(),
         to_clients => subjects::TO_CLIENTS.to_vec(),
         from_clients => subjects::CLIENT_REQUESTS.to_vec(),
     };

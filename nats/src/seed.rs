@@ -9,8 +9,9 @@ use std::{
 
 use data_encoding::BASE32_NOPAD;
 use nkeys::{KeyPair, KeyPairType, XKey};
+use tempfile::NamedTempFile;
 
-use crate::Error;
+use crate::{Error, folder};
 
 /// A seed is 58 characters.
 const FILE_BYTES: u64 = 1024;
@@ -103,19 +104,32 @@ pub fn load(path: &Path, kind: Kind) -> Result<String, Error> {
 
 /// Writes a fresh seed, whole and on disk before it has its name. `false` if the name was taken: whoever comes second leaves the first one's.
 pub fn create(path: &Path, kind: Kind) -> Result<bool, Error> {
+    let made = match fresh(path, kind)?.persist_noclobber(path) {
+        Ok(_) => true,
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(e) => return Err(Error::io("write", path)(e.error)),
+    };
+    folder::sync(dir_of(path))?;
+    Ok(made)
+}
+
+/// The same in the place of the one that is there.
+pub fn replace(path: &Path, kind: Kind) -> Result<(), Error> {
+    fresh(path, kind)?.persist(path).map_err(|e| Error::io("write", path)(e.error))?;
+    folder::sync(dir_of(path))
+}
+
+/// A fresh seed on disk, in a file that has no name that counts.
+fn fresh(path: &Path, kind: Kind) -> Result<NamedTempFile, Error> {
     let failed = |e: io::Error| Error::io("write", path)(e);
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|e| failed(io::Error::other(e)))?;
     let seed = kind.seed(random).map_err(|e| failed(io::Error::other(e)))?;
-
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
+    let mut file = NamedTempFile::new_in(dir_of(path)).map_err(failed)?;
     writeln!(file, "{seed}").and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    let made = match file.persist_noclobber(path) {
-        Ok(_) => true,
-        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => false,
-        Err(e) => return Err(failed(e.error)),
-    };
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
-    Ok(made)
+    Ok(file)
+}
+
+fn dir_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

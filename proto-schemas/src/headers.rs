@@ -37,5 +37,7 @@ pub const NATS_SERVICE_ERROR: &str = "Nats-Service-Error";
 pub const NATS_SERVICE_ERROR_CODE: &str = "Nats-Service-Error-Code";
 /// Seconds to wait before the same request is worth another try: beside an error, as on HTTP (RFC 9110).
 pub const RETRY_AFTER: &str = "Retry-After";
+/// The trace that a request among services is part of (W3C Trace Context); also on HTTP.
+pub const TRACEPARENT: &str = "traceparent";
 /// The signature of an HTTP request: `<unix seconds>:<128 hex>`.
 pub const X_KEZ_AUTH: &str = "x-kez-auth";

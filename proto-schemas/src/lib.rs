@@ -14,6 +14,7 @@ pub mod http;
 pub mod identity;
 pub mod json;
 pub mod limits;
+pub mod limits_order;
 pub mod mail;
 pub mod nats_login;
 pub mod order;

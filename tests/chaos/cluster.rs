@@ -1,8 +1,16 @@
 //! Three nats-servers, and two of each service, each on a host of its own.
 
+use std::{fs, path::PathBuf, process::Child};
+
 use kez_proto::subjects::Role;
-use kez_tests::{Process, SERVER, nats::Nats, net::Host};
+use kez_tests::{Process, SERVER, disk::Disk, nats::Nats, net::Host, process::binary};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
+
+use crate::slow;
+
+/// The disk of each nats-server, in memory: small enough to be filled.
+const DISK: &str = "size=256m";
 
 /// Nobody reaches this limit; but it is counted.
 const UNREACHED: &str = "1000000";
@@ -36,6 +44,7 @@ impl Kind {
 pub struct Instance {
     pub kind: Kind,
     pub host: Host,
+    program: PathBuf,
     arguments: Vec<String>,
     /// None while it is dead.
     pub process: Option<Process>,
@@ -44,7 +53,23 @@ pub struct Instance {
 impl Instance {
     /// Starts it again; not yet ready.
     pub fn start(&mut self) {
-        self.process = Some(Process::spawn_on(&self.host, self.kind.program(), &self.arguments));
+        self.start_with(&[]);
+    }
+
+    /// Starts it again with a clock that is ten minutes ahead; not yet ready.
+    pub fn start_ahead(&mut self) {
+        let library = faketime().expect("it was looked for at the start");
+        self.start_with(&[
+            ("LD_PRELOAD", library.to_str().unwrap()),
+            ("FAKETIME", "+10m"),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ]);
+    }
+
+    fn start_with(&mut self, environment: &[(&str, &str)]) {
+        let process =
+            Process::spawn_on(&self.host, &self.program, self.kind.program(), &self.arguments, environment);
+        self.process = Some(process);
     }
 
     /// Waits until it is ready, the first time after a start.
@@ -54,9 +79,20 @@ impl Instance {
         }
     }
 
+    /// Whether its clock is ahead: of one that runs.
+    pub fn is_ahead(&self) -> bool {
+        let pid = self.process.as_ref().expect("it runs").pid();
+        fs::read_to_string(format!("/proc/{pid}/maps")).unwrap().contains("libfaketime")
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Sends a signal, such as SIGSTOP.
+    pub fn signal(&self, signal: Signal) {
+        self.process.as_ref().expect("it runs").signal(signal);
     }
 }
 
@@ -64,8 +100,12 @@ impl Instance {
 pub struct Cluster {
     pub nats: [Nats; 3],
     pub hosts: [Host; 3],
+    /// Of each nats-server.
+    pub disks: [Disk; 3],
     /// Two of each kind, in the order of [`Kind::ALL`].
     pub services: Vec<Instance>,
+    /// Who delays the packets of a host.
+    pub delays: Vec<(Host, Child)>,
     dir: TempDir,
 }
 
@@ -73,13 +113,20 @@ impl Cluster {
     /// Starts all of it, and waits until it is ready.
     pub async fn start() -> Self {
         let hosts = [1, 2, 3].map(Host::new);
-        let nats = Nats::start_cluster_on(hosts.clone().map(Some)).await;
-        let mut cluster = Self { nats, hosts, services: vec![], dir: tempfile::tempdir().unwrap() };
+        let disks = [(); 3].map(|()| Disk::new(DISK).expect("a tmpfs can be mounted"));
+        let mut n = 0;
+        let machines = hosts.clone().map(|host| {
+            n += 1;
+            Some((host, disks[n - 1].path().to_owned()))
+        });
+        let nats = Nats::start_cluster_on(machines).await;
+        let (services, delays, dir) = (vec![], vec![], tempfile::tempdir().unwrap());
+        let mut cluster = Self { nats, hosts, disks, services, delays, dir };
         let each = Kind::ALL.into_iter().flat_map(|kind| [kind, kind]);
         for (n, kind) in each.enumerate() {
             let host = Host::new(11 + n as u8);
             let arguments = cluster.arguments(kind, n, &host);
-            let mut instance = Instance { kind, host, arguments, process: None };
+            let mut instance = Instance { kind, host, program: program(kind), arguments, process: None };
             instance.start();
             cluster.services.push(instance);
         }
@@ -87,6 +134,21 @@ impl Cluster {
             service.ready().await;
         }
         cluster
+    }
+
+    /// Delays every packet of this host.
+    pub fn delay(&mut self, host: &Host) {
+        self.delays.push((host.clone(), slow::start(host)));
+    }
+
+    /// Delays none any more.
+    pub fn hasten(&mut self, host: &Host) {
+        host.mend();
+        for (_, mut delay) in self.delays.extract_if(.., |(slow, _)| slow.address == host.address) {
+            assert!(delay.try_wait().unwrap().is_none(), "nothing was delayed");
+            delay.kill().unwrap();
+            delay.wait().unwrap();
+        }
     }
 
     /// Where the two gateways are.
@@ -154,4 +216,16 @@ impl Cluster {
         ];
         own.into_iter().chain(common).map(|(flag, value)| format!("--{flag}={value}")).collect()
     }
+}
+
+/// What is run: the built one, or a fan-out that must be found out (`make chaos-broken`).
+fn program(kind: Kind) -> PathBuf {
+    let other = std::env::var_os("KEZ_CHAOS_FANOUT").filter(|_| kind == Kind::Fanout);
+    other.map_or_else(|| binary(kind.program()), PathBuf::from)
+}
+
+/// The library that gives a program a wrong clock, of the package `faketime`.
+pub fn faketime() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.flatten().map(|folder| folder.path());
+    folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|library| library.is_file())
 }

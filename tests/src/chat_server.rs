@@ -28,15 +28,23 @@ impl ChatServer {
 
     /// The same at this address.
     pub async fn start_at(db: &Path, bind: &str) -> Self {
-        let mut server =
-            Self { process: Process::spawn("kez-chat-server", &Self::arguments(db, bind)), db: db.into() };
+        Self::start_with(&nats_server(), db, bind).await
+    }
+
+    /// The same with this nats-server.
+    pub async fn start_with(nats_server: &Path, db: &Path, bind: &str) -> Self {
+        let arguments = Self::arguments_with(nats_server, db, bind);
+        let mut server = Self { process: Process::spawn("kez-chat-server", &arguments), db: db.into() };
         server.process.ready().await;
         server
     }
 
     /// Its command line.
     pub fn arguments(db: &Path, bind: &str) -> Vec<String> {
-        let nats = nats_server();
+        Self::arguments_with(&nats_server(), db, bind)
+    }
+
+    fn arguments_with(nats: &Path, db: &Path, bind: &str) -> Vec<String> {
         let flags = [
             "--db",
             db.to_str().unwrap(),

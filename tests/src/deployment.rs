@@ -23,6 +23,8 @@ pub struct Deployment {
     pub nats: Nats,
     /// The other nats-servers, if it is a cluster.
     pub peers: Vec<Nats>,
+    /// More arguments for every service that is started from now on.
+    pub arguments: Vec<String>,
     /// More arguments for fan-outs and gateways that are started from now on.
     pub fanout_arguments: Vec<String>,
     /// See `fanout_arguments`.
@@ -107,6 +109,7 @@ impl Deployment {
             auth_callouts: vec![],
             nats,
             peers,
+            arguments: vec![],
             fanout_arguments: vec![],
             gateway_arguments: vec![],
             auth_callout_arguments: vec![],
@@ -146,7 +149,8 @@ impl Deployment {
     fn service_at(&self, urls: &str, name: &str, role: Role, arguments: &[&str], more: &[String]) -> Process {
         let common =
             ["--nats-url", urls, "--nats-nkey", &self.seed(role), "--drain-seconds", "2"].map(String::from);
-        let arguments = arguments.iter().map(ToString::to_string).chain(common).chain(more.iter().cloned());
+        let more = self.arguments.iter().chain(more).cloned();
+        let arguments = arguments.iter().map(ToString::to_string).chain(common).chain(more);
         Process::spawn(name, &arguments.collect::<Vec<_>>())
     }
 

@@ -2,7 +2,11 @@
 //! Tests wait for conditions with a deadline; nothing here sleeps to be ready. Everything a test starts ends with it.
 
 pub mod chat_server;
+pub mod collector;
+#[cfg(target_os = "linux")]
+pub mod delay;
 pub mod deployment;
+pub mod disk;
 pub mod http;
 pub mod load;
 pub mod nats;
@@ -18,6 +22,7 @@ pub mod wait;
 pub mod writer;
 
 pub use chat_server::ChatServer;
+pub use collector::Collector;
 pub use deployment::Deployment;
 pub use person::Person;
 pub use process::Process;

@@ -30,6 +30,7 @@ use crate::{
 pub struct Nats {
     child: Option<Child>,
     dir: TempDir,
+    store: PathBuf,
     name: String,
     cluster: Option<Cluster>,
     host: Option<Host>,
@@ -74,12 +75,12 @@ impl Nats {
         Self::start_cluster_on([None, None, None]).await
     }
 
-    /// The same, each on its host.
-    pub async fn start_cluster_on(hosts: [Option<Host>; 3]) -> [Self; 3] {
+    /// The same, each on its host, where it stores in this folder.
+    pub async fn start_cluster_on(hosts: [Option<(Host, PathBuf)>; 3]) -> [Self; 3] {
         let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
         let keys = Keys::load_or_create(&dirs[0].path().join("keys")).unwrap();
         let routes = hosts.each_ref().map(|host| match host {
-            Some(host) => format!("{}:6222", host.address),
+            Some((host, _)) => format!("{}:6222", host.address),
             None => format!("127.0.0.1:{}", free_port()),
         });
         let mut n = 0;
@@ -95,11 +96,12 @@ impl Nats {
             Self::new(format!("n{n}"), dir, keys.clone(), Some(cluster))
         });
         for (node, host) in nodes.iter_mut().zip(hosts) {
-            if let Some(host) = &host {
+            if let Some((host, store)) = host {
                 node.address = (host.address, 4222).into();
                 node.websocket = (host.address, 8443).into();
+                node.host = Some(host);
+                node.store = store;
             }
-            node.host = host;
         }
         for node in &mut nodes {
             node.restart().await;
@@ -110,9 +112,11 @@ impl Nats {
     fn new(name: String, dir: TempDir, keys: Keys, cluster: Option<Cluster>) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let origins = vec![ORIGIN.parse().unwrap()];
+        let store = dir.path().join("jetstream");
         Self {
             child: None,
             dir,
+            store,
             name,
             cluster,
             host: None,
@@ -127,17 +131,9 @@ impl Nats {
     /// Starts it again, at the same addresses, with the same data.
     pub async fn restart(&mut self) {
         assert!(self.child.is_none(), "it runs");
-        let ports = self.dir.path().join("ports");
+        let ports = self.ports();
         std::fs::create_dir_all(&ports).unwrap();
-        let mut config = Server::new(&self.name, self.address, self.store());
-        let origins = self.origins.clone();
-        config.websocket = Some(WebSocket { listen: self.websocket, tls: None, origins });
-        config.cluster = self.cluster.clone();
-        config.sync = self.sync;
-        config.ports_dir = Some(ports.clone());
-        config.log_file = Some(self.dir.path().join("log"));
-        let path = self.dir.path().join("server.conf");
-        std::fs::write(&path, config.render(&self.keys).unwrap()).unwrap();
+        let path = self.configure();
         let binary = NatsServer::find(Some(&nats_server())).unwrap();
         let mut command = match &self.host {
             Some(host) => host.command(binary.path()),
@@ -159,6 +155,47 @@ impl Nats {
         self.websocket = addresses.websocket.expect("it listens for browsers");
     }
 
+    /// Writes its configuration.
+    fn configure(&self) -> PathBuf {
+        let mut config = Server::new(&self.name, self.address, self.store());
+        let origins = self.origins.clone();
+        config.websocket = Some(WebSocket { listen: self.websocket, tls: None, origins });
+        config.cluster = self.cluster.clone();
+        config.sync = self.sync;
+        config.ports_dir = Some(self.ports());
+        config.log_file = Some(self.log());
+        let path = self.dir.path().join("server.conf");
+        std::fs::write(&path, config.render(&self.keys).unwrap()).unwrap();
+        path
+    }
+
+    /// Goes by the keys that are there now.
+    pub fn take_keys(&mut self) {
+        self.keys = Keys::load(self.keys.dir()).unwrap();
+    }
+
+    /// Writes the configuration anew, and has it read while everybody is connected.
+    pub async fn reload(&mut self) {
+        self.configure();
+        let words = || std::fs::read_to_string(self.log()).unwrap();
+        let reloads = || words().matches("Reloaded server configuration").count();
+        let before = reloads();
+        self.signal(Signal::SIGHUP);
+        eventually("nats-server has read its configuration", async || {
+            assert!(!words().contains("Failed to reload"), "{}", words());
+            (reloads() > before).then_some(())
+        })
+        .await;
+    }
+
+    fn ports(&self) -> PathBuf {
+        self.dir.path().join("ports")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -168,8 +205,8 @@ impl Nats {
     }
 
     /// Where its streams are.
-    pub fn store(&self) -> PathBuf {
-        self.dir.path().join("jetstream")
+    pub fn store(&self) -> &Path {
+        &self.store
     }
 
     /// Loses all that it stored; it mustn't run.

@@ -7,6 +7,8 @@ use std::{
 };
 
 const SWITCH: &str = "kez-switch";
+/// Where this process is.
+pub const OWN_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
 
 /// A host: a network namespace with one address.
 #[derive(Clone, Debug)]
@@ -28,7 +30,7 @@ fn run(line: &str) {
 pub fn switch() {
     run("ip link set lo up");
     run(&format!("ip link add {SWITCH} type bridge"));
-    run(&format!("ip addr add 10.77.0.254/24 dev {SWITCH}"));
+    run(&format!("ip addr add {OWN_ADDRESS}/24 dev {SWITCH}"));
     run(&format!("ip link set {SWITCH} up"));
 }
 
@@ -65,12 +67,28 @@ impl Host {
 
     /// Loses this part of the packets that come, until [`Host::mend`].
     pub fn lose(&self, part: f64) {
-        let rule = format!("INPUT -i eth0 -m statistic --mode random --probability {part} -j DROP");
-        run(&format!("ip netns exec {} iptables -A {rule}", self.name));
+        self.iptables(&format!("-A INPUT -i eth0 -m statistic --mode random --probability {part} -j DROP"));
     }
 
-    /// Loses nothing any more.
+    /// Exchanges no packet with this address, until [`Host::mend`].
+    pub fn shun(&self, address: Ipv4Addr) {
+        self.iptables(&format!("-A INPUT -s {address} -j DROP"));
+        self.iptables(&format!("-A OUTPUT -d {address} -j DROP"));
+    }
+
+    /// Hands every packet that comes or goes to the process there that [delays](crate::delay::delay) them, until [`Host::mend`]. While there is none, packets pass.
+    pub fn divert(&self) {
+        self.iptables("-A INPUT -i eth0 -j NFQUEUE --queue-num 0 --queue-bypass");
+        self.iptables("-A OUTPUT -o eth0 -j NFQUEUE --queue-num 0 --queue-bypass");
+    }
+
+    /// Every packet comes and goes again, at once.
     pub fn mend(&self) {
-        run(&format!("ip netns exec {} iptables -F INPUT", self.name));
+        self.iptables("-F INPUT");
+        self.iptables("-F OUTPUT");
+    }
+
+    fn iptables(&self, rule: &str) {
+        run(&format!("ip netns exec {} iptables {rule}", self.name));
     }
 }

@@ -39,7 +39,7 @@ pub fn kill_group(child: &Child, signal: Signal) {
 }
 
 impl Process {
-    /// Starts it with these arguments and no KEZ variables from outside.
+    /// Starts it with these arguments and no KEZ or OTEL variables from outside.
     pub fn spawn(name: &str, arguments: &[String]) -> Self {
         Self::spawn_with(name, arguments, &[])
     }
@@ -49,9 +49,15 @@ impl Process {
         Self::spawn_by(Command::new(binary(name)), name, arguments, environment)
     }
 
-    /// The same on a host of its own.
-    pub fn spawn_on(host: &Host, name: &str, arguments: &[String]) -> Self {
-        Self::spawn_by(host.command(binary(name)), name, arguments, &[])
+    /// This program, on a host of its own.
+    pub fn spawn_on(
+        host: &Host,
+        program: &Path,
+        name: &str,
+        arguments: &[String],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        Self::spawn_by(host.command(program), name, arguments, environment)
     }
 
     fn spawn_by(
@@ -62,7 +68,9 @@ impl Process {
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = File::create(dir.path().join("log")).unwrap();
-        for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("KEZ_")) {
+        for (key, _) in
+            std::env::vars().filter(|(key, _)| key.starts_with("KEZ_") || key.starts_with("OTEL_"))
+        {
             command.env_remove(key);
         }
         command

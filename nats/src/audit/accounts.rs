@@ -61,13 +61,20 @@ pub fn permissions(conf: &Value, keys: &Keys) -> Check {
     expected.push(("AUTH", Owner::CalloutAuth, Some(subjects::callout_permissions())));
     expected.push(("SYS", Owner::CalloutSystem, Some(subjects::callout_system_permissions())));
     expected.push(("SYS", Owner::System, None));
-    for (account, owner, permissions) in &expected {
+    let each_key = expected.iter().flat_map(|one| keys.accepted(one.1).map(move |key| (one, key)));
+    for ((account, owner, permissions), key) in each_key {
         let name = owner.name();
-        match users(account).iter().find(|user| nkey(user) == keys.public(*owner)) {
-            None => check.wrong(format!(
-                "the account {account} has no user with the key of {}: {name} can't log in; {AGAIN}",
-                keys.seed_file(*owner).display()
-            )),
+        match users(account).iter().find(|user| nkey(user) == key) {
+            None => {
+                let file = match keys.old(*owner) {
+                    Some((old, file)) if old == key => file,
+                    _ => keys.seed_file(*owner),
+                };
+                check.wrong(format!(
+                    "the account {account} has no user with the key of {}: {name} can't log in; {AGAIN}",
+                    file.display()
+                ));
+            }
             Some(user) => {
                 if let Some(permissions) = permissions {
                     compare(&mut check, name, user, permissions);
@@ -78,7 +85,8 @@ pub fn permissions(conf: &Value, keys: &Keys) -> Check {
     for account in ["SYS", "AUTH", "KEZ"] {
         for user in users(account) {
             let key = nkey(user);
-            if expected.iter().any(|(a, owner, _)| *a == account && key == keys.public(*owner)) {
+            let known = |owner: Owner| keys.accepted(owner).any(|accepted| accepted == key);
+            if expected.iter().any(|(a, owner, _)| *a == account && known(*owner)) {
                 continue;
             }
             let words = format!("the account {account} has another user, {key}");

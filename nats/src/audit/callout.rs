@@ -32,7 +32,7 @@ pub fn callout(conf: &Value, keys: &Keys) -> Check {
     let mut is = |name: &str, expected: &str, owner: Owner, otherwise: &str| {
         let found = text(callout, &[name]);
         if found != Some(expected) {
-            let file = keys.seed_file(owner);
+            let file = keys.old(owner).map_or_else(|| keys.seed_file(owner), |(_, file)| file);
             let found = found.unwrap_or("missing");
             check.wrong(format!(
                 "auth_callout.{name} is {found}, but {} is {expected}: {otherwise}",
@@ -42,24 +42,23 @@ pub fn callout(conf: &Value, keys: &Keys) -> Check {
     };
     is(
         "issuer",
-        keys.public(Owner::CalloutIssuer),
+        keys.configured(Owner::CalloutIssuer),
         Owner::CalloutIssuer,
         "every answer of the callout would be refused",
     );
     is(
         "xkey",
-        keys.public(Owner::CalloutXkey),
+        keys.configured(Owner::CalloutXkey),
         Owner::CalloutXkey,
         "requests wouldn't be sealed for the callout, which refuses them",
     );
     if text(callout, &["account"]) != Some("AUTH") {
         check.wrong("auth_callout.account must be AUTH, where the callout listens");
     }
-    if list(get(callout, &["auth_users"])) != [keys.public(Owner::CalloutAuth)] {
-        check.wrong(format!(
-            "auth_callout.auth_users must be the callout's own key alone: [ {} ]",
-            keys.public(Owner::CalloutAuth)
-        ));
+    let own: Vec<_> = keys.accepted(Owner::CalloutAuth).collect();
+    if list(get(callout, &["auth_users"])) != own {
+        let own = own.join(" ");
+        check.wrong(format!("auth_callout.auth_users must be the callout's own key alone: [ {own} ]"));
     }
     if list(get(callout, &["allowed_accounts"])) != ["AUTH"] {
         check.wrong("auth_callout.allowed_accounts must be [ AUTH ]: otherwise services can't log in while no callout runs, and it decides what they may do");

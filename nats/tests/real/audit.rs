@@ -368,8 +368,10 @@ fn each_mistake_is_found_and_named() {
         );
         assert!(found.len() <= 3, "{by}: one mistake is told as many: {found:#?}");
     }
-    let two =
-        right.replace(&format!("auth_users: [ \"{own}\" ]"), &format!("auth_users: [ {own}, {stranger} ]"));
+    let two = right.replace(
+        &format!("auth_users: [\n      \"{own}\""),
+        &format!("auth_users: [\n      {own}, {stranger}"),
+    );
     assert_ne!(two, right);
     let found = found(&audit::audit(&read(&dir, &two), &keys, false));
     assert!(found.len() == 1 && found[0].contains("auth_callout.auth_users must be"), "{found:#?}");

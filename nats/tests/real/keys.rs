@@ -6,7 +6,11 @@ use std::{
     thread,
 };
 
-use kez_nats::{Error, Keys, Owner, session_keys};
+use kez_nats::{
+    Error, Keys, Owner,
+    rotation::{self, Group},
+    session_keys,
+};
 use kez_proto::subjects::Role;
 
 fn mode(path: &Path) -> u32 {
@@ -193,4 +197,70 @@ fn a_file_that_holds_no_user_seed_is_refused_and_kept() {
     }
     fs::write(&file, seed.trim_end()).unwrap();
     assert_eq!(Keys::load_or_create(dir.path()).unwrap().public(Owner::System), keys.public(Owner::System));
+}
+
+#[test]
+fn keys_are_replaced_by_groups_and_the_old_ones_count_until_that_is_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = Keys::load_or_create(dir.path()).unwrap();
+    assert!(!rotation::finish(dir.path()).unwrap(), "nothing was begun");
+    let all = Group::Users.owners().len();
+    assert_eq!(rotation::begin(dir.path(), Group::Users).unwrap(), all);
+    assert_eq!(rotation::begin(dir.path(), Group::Users).unwrap(), 0, "once");
+    let both = Keys::load(dir.path()).unwrap();
+    for owner in Owner::all() {
+        let accepted: Vec<_> = both.accepted(owner).collect();
+        if Group::Users.owners().contains(&owner) {
+            assert_eq!(accepted, [both.public(owner), before.public(owner)]);
+            assert_ne!(both.public(owner), before.public(owner));
+            assert_eq!(both.old(owner).unwrap().0, before.public(owner));
+            assert_eq!(mode(&both.seed_file(owner)), 0o600);
+        } else {
+            assert_eq!(accepted, [before.public(owner)]);
+        }
+    }
+    assert_eq!(rotation::begin(dir.path(), Group::Callout).unwrap(), Owner::all().count() - all);
+    let keys = Keys::load_or_create(dir.path()).unwrap();
+    assert_eq!(keys.configured(Owner::CalloutIssuer), before.public(Owner::CalloutIssuer));
+
+    assert!(rotation::finish(dir.path()).unwrap());
+    let after = Keys::load(dir.path()).unwrap();
+    for owner in Owner::all() {
+        assert_eq!(after.accepted(owner).collect::<Vec<_>>(), [keys.public(owner)]);
+        assert_eq!(after.configured(owner), keys.public(owner));
+    }
+    assert!(!dir.path().join("old").exists());
+    assert!(!rotation::finish(dir.path()).unwrap());
+}
+
+#[test]
+fn a_replacing_that_was_cut_off_goes_on_where_it_stopped_and_is_not_finished_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = Keys::load_or_create(dir.path()).unwrap();
+    let [first, second, ..] = Group::Users.owners()[..] else { panic!("too few") };
+    let (old, now) = (|owner: Owner| dir.path().join("old").join(format!("{}.nk", owner.name())), before);
+    rotation::begin(dir.path(), Group::Users).unwrap();
+    // As it is when it ends between the two names of a key: the others aren't begun.
+    for owner in &Group::Users.owners()[1..] {
+        fs::rename(old(*owner), now.seed_file(*owner)).unwrap();
+    }
+    fs::hard_link(now.seed_file(second), old(second)).unwrap();
+    let cut = Keys::load(dir.path()).unwrap();
+    assert_eq!(cut.public(second), now.public(second));
+    assert!(cut.old(second).is_none() && cut.old(first).is_some());
+    match rotation::finish(dir.path()) {
+        Err(Error::Keys { problem, .. }) => assert!(problem.contains("begin it again"), "{problem}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(rotation::begin(dir.path(), Group::Users).unwrap(), Group::Users.owners().len() - 1);
+    let whole = Keys::load(dir.path()).unwrap();
+    for owner in Group::Users.owners() {
+        assert_eq!(whole.old(owner).unwrap().0, now.public(owner));
+        assert_eq!(whole.public(owner) == cut.public(owner), owner == first);
+    }
+    // Cut off between taking the old ones out of use and deleting them.
+    fs::rename(dir.path().join("old"), dir.path().join("old.gone")).unwrap();
+    assert!(!rotation::finish(dir.path()).unwrap());
+    assert!(!dir.path().join("old.gone").exists());
+    assert_eq!(Keys::load(dir.path()).unwrap().public(first), whole.public(first));
 }

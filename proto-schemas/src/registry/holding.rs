@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Handle, Primary, Timestamp, limits::HANDLE_RESERVED};
+use crate::{Handle, Primary, Timestamp, limits::HANDLE_RESERVED, limits_order::Limits};
 
 /// A handle's binding, as the index keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,17 @@ pub struct Standing {
     /// Whether it is suspended, whoever has it.
     pub suspended: bool,
     /// When the order was signed: nothing signed earlier undoes it.
+    pub signed_at: Timestamp,
+    /// Digest of the order's envelope.
+    pub digest: String,
+}
+
+/// What the operator ordered last about limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruling {
+    /// All that is ordered.
+    pub limits: Limits,
+    /// When it was signed: nothing signed earlier undoes it.
     pub signed_at: Timestamp,
     /// Digest of the order's envelope.
     pub digest: String,

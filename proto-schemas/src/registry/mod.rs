@@ -10,8 +10,8 @@ use crate::{Handle, Primary, ServerName, Timestamp};
 mod holding;
 mod rules;
 
-pub use holding::{Binding, Holding, Standing, Vacancy};
-pub use rules::{Bindings, Effect, Rotation, Verdict, apply, bind, judge, rebind, vacate};
+pub use holding::{Binding, Holding, Ruling, Standing, Vacancy};
+pub use rules::{Bindings, Effect, Rotation, Verdict, apply, bind, judge, rebind, rule, vacate};
 
 /// The rules that entries are written under today. Entries of older rules are applied by those rules for ever.
 pub const RULES: u32 = 1;
@@ -64,13 +64,20 @@ pub enum Entry {
         /// The envelope as it was received, to the byte.
         envelope: Box<RawValue>,
     },
+    /// The operator orders limits.
+    Limits {
+        /// See [`RULES`].
+        rules: u32,
+        /// The envelope as it was received, to the byte.
+        envelope: Box<RawValue>,
+    },
 }
 
 impl Entry {
     /// The handle whose binding this entry may change, as far as it can be read.
     pub fn handle(&self) -> Option<Handle> {
         match self {
-            Entry::Genesis { .. } | Entry::Operator { .. } => None,
+            Entry::Genesis { .. } | Entry::Operator { .. } | Entry::Limits { .. } => None,
             Entry::Rebind { handle, .. } => Some(handle.clone()),
             Entry::Registration { envelope, .. }
             | Entry::Release { envelope, .. }

@@ -2,10 +2,11 @@
 
 use serde_json::value::RawValue;
 
-use super::{Binding, Entry, Holding, RULES, Standing, Vacancy};
+use super::{Binding, Entry, Holding, RULES, Ruling, Standing, Vacancy};
 use crate::{
     Code, Handle, Primary, ServerName, Timestamp,
     identity::{Event, Key, Op},
+    limits_order::LimitsOrder,
     order::{Action, Order},
     registration::Registration,
     release::Release,
@@ -32,6 +33,8 @@ pub enum Effect {
     Operator(Primary),
     /// Do what the operator ordered.
     Order(Verdict),
+    /// Have these limits in the place of those that were ordered before.
+    Limits(Ruling),
     /// Nothing, because of this; for a request, its answer.
     Nothing(Code),
 }
@@ -61,6 +64,8 @@ pub trait Bindings {
     fn operator(&self) -> Result<Option<Primary>, Self::Error>;
     /// What the operator ordered last about this handle.
     fn standing(&self, handle: &Handle) -> Result<Option<Standing>, Self::Error>;
+    /// What the operator ordered last about limits.
+    fn ruling(&self) -> Result<Option<Ruling>, Self::Error>;
 }
 
 /// Applies one entry to a state: `bytes` as logged, `at` as the stream's own clock stamped it.
@@ -101,6 +106,12 @@ pub fn apply<B: Bindings>(state: &B, bytes: &[u8], at: Timestamp) -> Result<Effe
             Ok(order) => judge(state, &order, at)?.map(Effect::Order),
             Err(code) => Err(code),
         },
+        (Entry::Limits { rules: RULES, envelope }, Some(server)) => {
+            match fresh_limits(&envelope, server, at) {
+                Ok(order) => rule(state, &order)?.map(Effect::Limits),
+                Err(code) => Err(code),
+            }
+        }
         _ => Err(Code::WrongVersion),
     };
     Ok(effect.unwrap_or_else(Effect::Nothing))
@@ -120,6 +131,12 @@ fn fresh_release(envelope: &RawValue, server: &ServerName, at: Timestamp) -> Res
 
 fn fresh_order(envelope: &RawValue, server: &ServerName, at: Timestamp) -> Result<Order, Code> {
     let order = Order::verify(envelope.get().as_bytes(), server)?;
+    order.check_fresh(at)?;
+    Ok(order)
+}
+
+fn fresh_limits(envelope: &RawValue, server: &ServerName, at: Timestamp) -> Result<LimitsOrder, Code> {
+    let order = LimitsOrder::verify(envelope.get().as_bytes(), server)?;
     order.check_fresh(at)?;
     Ok(order)
 }
@@ -197,6 +214,19 @@ pub fn judge<B: Bindings>(
         _ => None,
     };
     Ok(Ok(Verdict { standing, vacancy }))
+}
+
+/// What an order about limits leaves, or why it does nothing: `not_operator`, `stale_timestamp` (signed before the last one, or in the same second).
+pub fn rule<B: Bindings>(state: &B, order: &LimitsOrder) -> Result<Result<Ruling, Code>, B::Error> {
+    let LimitsOrder { limits, primary, created_at, digest } = order.clone();
+    if state.operator()? != Some(primary) {
+        return Ok(Err(Code::NotOperator));
+    }
+    let before = state.ruling()?;
+    if before.is_some_and(|before| created_at <= before.signed_at) {
+        return Ok(Err(Code::StaleTimestamp));
+    }
+    Ok(Ok(Ruling { limits, signed_at: created_at, digest }))
 }
 
 /// A `rotate` of an identity log from one key that may have a handle to another.

@@ -15,6 +15,7 @@ struct Memory {
     retired: HashMap<Primary, Handle>,
     operator: Option<Primary>,
     standings: HashMap<Handle, Standing>,
+    ruling: Option<Ruling>,
 }
 
 impl Bindings for Memory {
@@ -36,6 +37,9 @@ impl Bindings for Memory {
     }
     fn standing(&self, handle: &Handle) -> Result<Option<Standing>, Self::Error> {
         Ok(self.standings.get(handle).cloned())
+    }
+    fn ruling(&self) -> Result<Option<Ruling>, Self::Error> {
+        Ok(self.ruling.clone())
     }
 }
 
@@ -71,6 +75,7 @@ impl Memory {
                 self.standings.insert(standing.handle.clone(), standing.clone());
                 vacancy.iter().for_each(|vacancy| self.hold(Holding::Vacant(vacancy.clone())));
             }
+            Effect::Limits(ruling) => self.ruling = Some(ruling.clone()),
             Effect::Nothing(_) => {}
         }
         effect
@@ -408,4 +413,34 @@ fn an_order_for_another_server_or_of_another_time_does_nothing() {
         assert_eq!(effect, Effect::Nothing(code), "{envelope}");
     }
     assert!(log.standings.is_empty());
+}
+
+#[test]
+fn limits_are_the_operators_last_word() {
+    let mut log = Memory::with_genesis();
+    let order = |seed, limits: Value, at: &str| {
+        signed(seed, crate::limits_order::TAG, crate::limits_order::TYPE, "unused", |payload| {
+            payload["limits"] = limits;
+            payload["created_at"] = json!(at);
+        })
+    };
+    let feed = |log: &mut Memory, envelope: Value| {
+        log.feed(&json!({"limits": {"rules": 1, "envelope": envelope}}), NOW)
+    };
+    let first = order(9, json!({"sends": 5}), NOW);
+    assert_eq!(feed(&mut log, first.clone()), Effect::Nothing(Code::NotOperator));
+    let operator = first["payload"]["primary"].clone();
+    log.feed(&json!({"operator": {"rules": 1, "primary": operator}}), NOW);
+    assert!(matches!(feed(&mut log, first.clone()), Effect::Limits(r) if r.limits.len() == 1));
+    for (refused, code) in [
+        (first, Code::StaleTimestamp),
+        (order(8, json!({}), "2026-05-25T03:00:01Z"), Code::NotOperator),
+        (order(9, json!({"mails": 1}), "2026-05-25T03:00:01Z"), Code::InvalidParameter),
+        (order(9, json!({}), "2026-05-25T03:05:01Z"), Code::StaleTimestamp),
+    ] {
+        assert_eq!(feed(&mut log, refused), Effect::Nothing(code));
+    }
+    assert_eq!(log.ruling.as_ref().unwrap().limits.len(), 1);
+    feed(&mut log, order(9, json!({}), "2026-05-25T03:00:01Z"));
+    assert!(log.ruling.unwrap().limits.is_empty());
 }

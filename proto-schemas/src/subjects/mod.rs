@@ -39,6 +39,10 @@ pub const REGISTRY_REBIND: &str = "kez.registry.rebind";
 pub const REGISTRY_RELEASE: &str = "kez.registry.release";
 /// `kez.registry.order`: an operator's order → [`crate::registry::Ordered`].
 pub const REGISTRY_ORDER: &str = "kez.registry.order";
+/// `kez.registry.limits`: nothing → [`crate::limits_order::Limits`].
+pub const REGISTRY_LIMITS: &str = "kez.registry.limits";
+/// `kez.registry.set-limits`: an operator's order about limits → [`crate::limits_order::Limits`].
+pub const REGISTRY_SET_LIMITS: &str = "kez.registry.set-limits";
 
 /// `kez.sigchain.append`: [`crate::sigchain::Append`] → [`crate::sigchain::Appended`].
 pub const SIGCHAIN_APPEND: &str = "kez.sigchain.append";
@@ -82,9 +86,12 @@ pub const AUTH_DISCONNECTED: &str = "$SYS.ACCOUNT.AUTH.DISCONNECT";
 /// Every nats-server's list of its connections, asked in the account `SYS`.
 pub const CONNECTIONS: &str = "$SYS.REQ.SERVER.PING.CONNZ";
 
-/// Ends one connection of a nats-server, asked in the account `SYS`.
+/// Ends one connection of a nats-server, asked in the account `SYS`; of any server.
+pub const KICK: &str = "$SYS.REQ.SERVER.*.KICK";
+
+/// [`KICK`] of this server.
 pub fn kick(server_id: &str) -> String {
-    format!("$SYS.REQ.SERVER.{server_id}.KICK")
+    KICK.replacen('*', server_id, 1)
 }
 
 /// The registry's stream.
@@ -185,7 +192,7 @@ pub fn callout_permissions() -> Permissions {
 pub fn callout_system_permissions() -> Permissions {
     let inbox = format!("{}.>", Role::AuthCallout.inbox_prefix());
     Permissions {
-        publish: vec![CONNECTIONS.to_owned(), kick("*")],
+        publish: [CONNECTIONS, KICK].map(String::from).to_vec(),
         subscribe: [&inbox, CHAT_CONNECTED, CHAT_DISCONNECTED, AUTH_DISCONNECTED].map(String::from).to_vec(),
         answers: 0,
     }

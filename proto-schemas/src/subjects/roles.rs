@@ -81,10 +81,12 @@ impl Role {
                     REGISTRY_REBIND,
                     REGISTRY_RELEASE,
                     REGISTRY_ORDER,
+                    REGISTRY_LIMITS,
+                    REGISTRY_SET_LIMITS,
                     REGISTRY_CHANGED,
                     "$SRV.>",
                 ]));
-                publish.extend(owned(&[REGISTRY_LOG]));
+                publish.extend(owned(&[REGISTRY_LOG, REGISTRY_LIMITS]));
                 publish.push(direct_get(REGISTRY_STREAM));
                 publish.extend(
                     ["INFO", "CREATE"].map(|verb| format!("$JS.API.STREAM.{verb}.{REGISTRY_STREAM}")),
@@ -104,6 +106,7 @@ impl Role {
                 publish.extend(owned(&[
                     REGISTRY_LOOKUP,
                     REGISTRY_BY_PRIMARY,
+                    REGISTRY_LIMITS,
                     AUTH_JWKS,
                     STORE_WILDCARD,
                     COUNTS,
@@ -136,6 +139,7 @@ impl Role {
                     REGISTRY_LOOKUP,
                     REGISTRY_BY_PRIMARY,
                     REGISTRY_RELEASE,
+                    REGISTRY_LIMITS,
                     SIGCHAIN_APPEND,
                     SIGCHAIN_GET,
                     SIGCHAIN_HEAD,
@@ -169,6 +173,8 @@ impl Role {
                     SNAPSHOT_TAKEN,
                     SNAPSHOT_GIVEN,
                     REGISTRY_ORDER,
+                    REGISTRY_LIMITS,
+                    REGISTRY_SET_LIMITS,
                     "$SRV.PING",
                     "$SRV.STATS",
                 ]));

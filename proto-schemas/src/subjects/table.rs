@@ -66,6 +66,18 @@ pub const TABLE: &[SubjectDoc] = &[
         carries: "an operator's order → `Ordered`",
     },
     SubjectDoc {
+        subject: REGISTRY_LIMITS,
+        from: "gateway, fanout, registry, operator",
+        to: "registry (queue)",
+        carries: "nothing → `Limits`",
+    },
+    SubjectDoc {
+        subject: REGISTRY_SET_LIMITS,
+        from: "operator",
+        to: "registry (queue)",
+        carries: "an operator's order about limits → `Limits`",
+    },
+    SubjectDoc {
         subject: SIGCHAIN_APPEND,
         from: "gateway",
         to: "sigchain (queue)",

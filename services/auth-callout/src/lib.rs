@@ -38,6 +38,10 @@ use crate::{
     watch::Watch,
 };
 
+/// What signs answers, and what seals them.
+const ISSUER: &str = "callout-issuer.nk";
+const XKEY: &str = "callout-xkey.nk";
+
 /// The queue group of all instances.
 const QUEUE: &str = "kez-auth-callout";
 
@@ -119,25 +123,30 @@ pub async fn run(
     Ok(())
 }
 
-/// For sealed requests and for plain ones.
+/// For sealed requests and for plain ones. While the deployment's keys are being replaced, there are those before, too: which of them nats-server has
+/// is seen in each request.
 fn callouts(keys: &Path) -> Result<(Callout, Callout), Failure> {
-    let read = |name: &str| {
-        kez_nats::read_seed(&keys.join(name)).map_err(|e| {
-            let message =
-                format!("can't use a key of --callout-keys: {}; kez nats init makes them", e.with_cause());
-            Failure::new(Kind::Configuration, message)
+    let wrong = |problem: String| Failure::new(Kind::Configuration, problem);
+    let read = |folder: &Path, name: &str| {
+        kez_nats::read_seed(&folder.join(name)).map_err(|e| {
+            wrong(format!("can't use a key of --callout-keys: {}; kez nats init makes them", e.with_cause()))
         })
     };
-    let (issuer, xkey) = (read("callout-issuer.nk")?, read("callout-xkey.nk")?);
-    let both = Callout::new(&issuer, Some(&xkey)).zip(Callout::new(&issuer, None));
+    let (issuer, xkey) = (read(keys, ISSUER)?, read(keys, XKEY)?);
+    let mut both = Callout::new(&issuer, Some(&xkey)).zip(Callout::new(&issuer, None));
+    let old = keys.join("old");
+    if old.join(ISSUER).exists() {
+        let (issuer, xkey) = (read(&old, ISSUER)?, read(&old, XKEY)?);
+        let or = |(sealed, plain): (Callout, Callout)| {
+            sealed.or(&issuer, Some(&xkey)).zip(plain.or(&issuer, None))
+        };
+        both = both.and_then(or);
+    }
     both.ok_or_else(|| {
-        Failure::new(
-            Kind::Configuration,
-            format!(
-                "callout-issuer.nk in {} isn't the seed of a NATS account (SA…), or callout-xkey.nk isn't that of a curve key (SX…)",
-                keys.display()
-            ),
-        )
+        wrong(format!(
+            "{ISSUER} in {} isn't the seed of a NATS account (SA…), or {XKEY} isn't that of a curve key (SX…)",
+            keys.display()
+        ))
     })
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::Message;
 use futures_util::StreamExt;
-use kez_kit::Nats;
+use kez_kit::{Nats, trace::Subject};
 use kez_proto::{Handle, subjects};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
@@ -92,7 +92,8 @@ impl System {
         let body = json!({ "cid": place.client }).to_string();
         let mut attempt = 1;
         loop {
-            match self.nats.request(subjects::kick(&place.server), body.clone().into(), DEADLINE).await {
+            let subject = Subject::named(subjects::KICK, subjects::kick(&place.server));
+            match self.nats.request(subject, body.clone().into(), DEADLINE).await {
                 Ok(_) => return Ok(()),
                 Err(why) if attempt == KICKS => return Err(why.to_string()),
                 Err(_) => tokio::time::sleep(DEADLINE).await,

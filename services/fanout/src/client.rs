@@ -5,12 +5,14 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kez_kit::{
+    limits::Ordered,
     rate::Rate,
     responder::{Call, Endpoints},
     service::decode,
 };
 use kez_proto::{
     Code, Handle, Problem, limits,
+    limits_order::Limit,
     mail::{ClientAck, ClientHistory, page_limit},
     subjects::{self, Asker},
 };
@@ -33,8 +35,8 @@ const PLACES: usize = 8;
 const IDLE: Duration = Duration::from_secs(60);
 
 impl Clients {
-    pub fn new(fanout: Arc<Fanout>) -> Self {
-        let rate = Rate::per_minute(fanout.config.limit_client_requests);
+    pub fn new(fanout: Arc<Fanout>, ordered: &Ordered) -> Self {
+        let rate = Rate::per_minute(ordered.or(Limit::ClientRequests, fanout.config.limit_client_requests));
         Self { fanout, rate, places: Cache::builder().time_to_idle(IDLE).build() }
     }
 

@@ -19,12 +19,15 @@ use std::{sync::Arc, time::Duration};
 pub use config::{Args, Config};
 use kez_kit::{
     Failure, Life, Nats,
+    limits::{self, Ordered},
     nats::NatsArgs,
     responder::Responder,
     service::{self, Service},
 };
 use kez_proto::{
-    Deployment, limits,
+    Deployment,
+    limits::PAGE_MAX,
+    limits_order::Limit,
     server::{Description, MailLimits},
     subjects::{self, Role},
 };
@@ -57,6 +60,7 @@ pub async fn run(
     let role = Role::Fanout;
     let nats = Nats::connect(nats_args, role.name(), &role.inbox_prefix(), 65_536, &life).await?;
     let directory = Directory::follow(&nats).await?;
+    let ordered = Ordered::follow(&nats).await?;
     let counts = Counts::new(&life.metrics);
     while !life.shutdown.is_cancelled() {
         let deployment = streams::ensure(&config, &nats, &life).await?;
@@ -64,14 +68,14 @@ pub async fn run(
             store: Store::new(&nats, &deployment, !config.duplicate_window.is_zero(), counts.clone()),
             directory: directory.clone(),
             tokens: Tokens::new(&nats, &deployment.server),
-            senders: Senders::new(&config, &nats),
+            senders: Senders::new(&config, &nats, &ordered),
             deployment: deployment.clone(),
             config: config.clone(),
         });
         let service = serve(&nats, &fanout).await?;
         // An answer on the same connection shows that NATS has the subscriptions: ready means that a request finds them.
         streams::deployment(&nats, &life).await?;
-        let endpoints = Clients::new(fanout).endpoints();
+        let endpoints = Clients::new(fanout, &ordered).endpoints();
         let role = Role::FanoutClients.name();
         let clients = Responder::start(clients_args, role, "fanout", endpoints, &life).await?;
         gate.open();
@@ -90,7 +94,12 @@ pub async fn run(
 async fn serve(nats: &Nats, fanout: &Arc<Fanout>) -> Result<Service, Failure> {
     let epoch = fanout.deployment.epoch.clone();
     let data = move || json!({"epoch": epoch});
-    let service = Service::telling(nats, "kez-fanout", "mail: store, push, history", data).await?;
+    let flags = limits::metadata([
+        (Limit::Sender, fanout.config.limit_sender),
+        (Limit::ClientRequests, fanout.config.limit_client_requests),
+    ]);
+    let description = "mail: store, push, history";
+    let service = Service::telling(nats, "kez-fanout", description, flags, data).await?;
     macro_rules! endpoint {
         ($subject:expr, $handler:expr) => {{
             let fanout = fanout.clone();
@@ -119,7 +128,7 @@ impl Fanout {
             epoch: self.deployment.epoch.clone(),
             limits: MailLimits {
                 envelope_bytes: config.envelope_bytes,
-                page_messages: limits::PAGE_MAX,
+                page_messages: PAGE_MAX,
                 inbox_messages: config.inbox_messages,
                 mail_days: config.mail_days,
                 duplicate_window_seconds: config.duplicate_window.as_secs(),

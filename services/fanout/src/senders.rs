@@ -1,7 +1,7 @@
 //! Who may send, and how much. A sender's name is used for this and forgotten: it isn't stored with the message, and no log tells it.
 
-use kez_kit::{Nats, quota::Quota};
-use kez_proto::{Code, Handle, Problem, subjects::Span};
+use kez_kit::{Nats, limits::Ordered, quota::Quota};
+use kez_proto::{Code, Handle, Problem, limits_order::Limit, subjects::Span};
 
 use crate::Config;
 
@@ -11,8 +11,9 @@ pub struct Senders {
 }
 
 impl Senders {
-    pub fn new(config: &Config, nats: &Nats) -> Self {
-        let quota = Quota::new("sender", Span::Minute, config.limit_sender, nats);
+    pub fn new(config: &Config, nats: &Nats, ordered: &Ordered) -> Self {
+        let bound = ordered.or(Limit::Sender, config.limit_sender);
+        let quota = Quota::new("sender", Span::Minute, bound, nats);
         Self { required: config.require_sender, quota }
     }
 

@@ -12,6 +12,7 @@ use kez_kit::{
     Nats,
     jetstream::{NO_ROOM, Refused},
     nats::header,
+    trace::Subject,
 };
 use kez_proto::{
     Code, Deployment, Handle, Problem, Timestamp, headers,
@@ -105,7 +106,8 @@ impl Store {
         }
         message_headers.insert(headers::CREATED_AT, created_at.to_string());
         let begun = Instant::now();
-        match self.nats.append(subjects::store(handle, self.partitions), message_headers, envelope).await {
+        let subject = Subject::named(subjects::STORE_WILDCARD, subjects::store(handle, self.partitions));
+        match self.nats.append(subject, message_headers, envelope).await {
             Ok(PublishAck { sequence, duplicate, .. }) => {
                 self.counts.stored(begun.elapsed(), duplicate);
                 self.saw(handle, sequence);
@@ -165,7 +167,7 @@ impl Store {
             seq: u64,
         }
         let request = json!({ "last_by_subj": subjects::store(handle, self.partitions) });
-        match self.ask::<Found>("MSG.GET", handle, request).await {
+        match self.ask::<Found>("$JS.API.STREAM.MSG.GET", handle, request).await {
             Ok(Found { message: Sequence { seq } }) => {
                 self.saw(handle, seq);
                 Ok(seq)
@@ -188,7 +190,7 @@ impl Store {
         if cursor <= self.seen[usize::from(self.partition(handle))].load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let info: Info = self.ask("INFO", handle, json!({})).await.map_err(unavailable)?;
+        let info: Info = self.ask("$JS.API.STREAM.INFO", handle, json!({})).await.map_err(unavailable)?;
         self.saw(handle, info.state.last_seq);
         Ok(cursor > info.state.last_seq)
     }
@@ -201,17 +203,17 @@ impl Store {
         }
         let Some(keep_from) = through.checked_add(1) else { return Err(Code::InvalidParameter.into()) };
         let request = json!({ "filter": subjects::store(handle, self.partitions), "seq": keep_from });
-        Ok(self.ask::<Done>("PURGE", handle, request).await.map_err(unavailable)?.purged)
+        Ok(self.ask::<Done>("$JS.API.STREAM.PURGE", handle, request).await.map_err(unavailable)?.purged)
     }
 
     /// A request of the JetStream API about the stream of `handle`.
     async fn ask<T: DeserializeOwned>(
         &self,
-        verb: &str,
+        api: &'static str,
         handle: &Handle,
         request: Value,
     ) -> Result<T, Refused> {
-        self.nats.jetstream_api(format!("$JS.API.STREAM.{verb}.{}", self.stream(handle)), &request).await
+        self.nats.jetstream_api(api, &self.stream(handle), &request).await
     }
 }
 

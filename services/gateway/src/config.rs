@@ -5,7 +5,11 @@ use std::{net::SocketAddr, path::PathBuf};
 use axum_client_ip::ClientIpSource;
 use clap::Args as ClapArgs;
 use kez_kit::{Failure, Kind};
-use kez_proto::{ServerName, server::NatsAddresses};
+use kez_proto::{
+    ServerName,
+    limits_order::{Limit, Limits},
+    server::NatsAddresses,
+};
 use url::Url;
 
 /// The flags.
@@ -61,6 +65,19 @@ pub struct LimitArgs {
     /// Open streams per address. 0: no limit.
     #[arg(long, env = "KEZ_CHAT_LIMIT_STREAMS", value_name = "COUNT", default_value_t = 64)]
     pub limit_streams: u32,
+}
+
+impl LimitArgs {
+    /// By the names under which an operator orders them.
+    pub(crate) fn flags(&self) -> Limits {
+        Limits::from([
+            (Limit::Requests, self.limit_requests),
+            (Limit::Sends, self.limit_sends),
+            (Limit::Registrations, self.limit_registrations),
+            (Limit::Sessions, self.limit_sessions),
+            (Limit::Streams, self.limit_streams),
+        ])
+    }
 }
 
 /// The checked configuration.

@@ -7,10 +7,14 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use kez_kit::metrics::{Metrics, histogram};
+use kez_kit::{
+    metrics::{Metrics, histogram},
+    trace,
+};
 use kez_proto::{Code, sse::ResyncReason};
 use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
 use time::OffsetDateTime;
+use tracing::Instrument;
 
 type Answers = Family<[(&'static str, String); 2], Histogram, fn() -> Histogram>;
 type ByWord = Family<[(&'static str, &'static str); 1], Counter>;
@@ -76,16 +80,19 @@ impl Counts {
     }
 }
 
-/// Middleware: counts an answer.
+/// Middleware: counts an answer, and begins its trace.
 pub async fn count(State(counts): State<Counts>, request: Request, next: Next) -> Response {
     let came = Instant::now();
     // What isn't a route is the web client, or nothing.
     let path = request.extensions().get::<MatchedPath>().map_or("other", |path| path.as_str());
     let route = format!("{} {path}", method(&request));
-    let response = next.run(request).await;
+    let span = trace::http(method(&request), path, request.headers());
+    let response = next.run(request).instrument(span.clone()).await;
     let labels = [("route", route), ("status", response.status().as_str().to_owned())];
     counts.answers.get_or_create(&labels).observe(came.elapsed().as_secs_f64());
-    if let Some(code) = response.extensions().get::<Code>() {
+    let refused = response.extensions().get::<Code>().copied();
+    trace::http_answered(&span, response.status().as_u16(), refused);
+    if let Some(code) = refused {
         counts.refusals.get_or_create(&[("code", code.as_str())]).inc();
     }
     response

@@ -22,11 +22,13 @@ use std::{
 pub use config::{Args, Config};
 use kez_kit::{
     Failure, Kind, Life, Nats, http,
+    limits::{self, Ordered},
     nats::NatsArgs,
     retry::{Attempt, until_done},
     service::Service,
 };
 use kez_proto::{limits::CALLER_DEADLINE, server::Description, subjects, subjects::Role};
+use serde_json::Value;
 
 use crate::{counts::Counts, rate::Rates, stream::Streams};
 
@@ -81,7 +83,8 @@ pub async fn run(
     tracing::info!(%addr, "public listener");
 
     let streams = Streams::start(&nats, &life, drain).await?;
-    let (rates, counts) = (Rates::start(&config, &nats), Counts::new(&life.metrics));
+    let ordered = Ordered::follow(&nats).await?;
+    let (rates, counts) = (Rates::start(&config, &nats, &ordered), Counts::new(&life.metrics));
     let gateway = Arc::new(Gateway { rates, streams, counts, nats, config });
     let router = router::router(gateway.clone());
     let serve = http::serve(listeners.public, router, life.shutdown.clone(), drain);
@@ -94,7 +97,10 @@ pub async fn run(
     let check = async {
         check_deployment(&gateway, &life).await?;
         // It has no endpoint, and is there for those who count.
-        let service = Service::start(&gateway.nats, "kez-gateway", "HTTP and server-sent events").await?;
+        let flags = limits::metadata(gateway.config.limits.flags());
+        let description = "HTTP and server-sent events";
+        let service =
+            Service::telling(&gateway.nats, "kez-gateway", description, flags, || Value::Null).await?;
         gate.open();
         life.shutdown.cancelled().await;
         gate.close("stopping");

@@ -1,4 +1,4 @@
-//! Limits per client address. Messages and registrations are counted by all gateways together, the rest by each for itself.
+//! Limits per client address, as they were ordered or as flags have them. Messages and registrations are counted by all gateways together, the rest by each for itself.
 
 use std::{
     collections::HashMap,
@@ -13,8 +13,13 @@ use axum::{
     response::Response,
 };
 use axum_client_ip::ClientIp;
-use kez_kit::{Nats, quota::Quota, rate::Rate};
-use kez_proto::{Code, Problem, subjects::Span};
+use kez_kit::{
+    Nats,
+    limits::{Bound, Ordered},
+    quota::Quota,
+    rate::Rate,
+};
+use kez_proto::{Code, Problem, limits_order::Limit, subjects::Span};
 
 use crate::{Config, Gateway, ask, refusal::Refusal};
 
@@ -34,20 +39,21 @@ pub struct Rates {
     registrations: Quota<IpAddr>,
     sessions: Rate<IpAddr>,
     streams: Arc<Mutex<HashMap<IpAddr, u32>>>,
-    streams_limit: u32,
+    streams_limit: Bound,
 }
 
 impl Rates {
     /// Counters that forget idle addresses.
-    pub fn start(config: &Config, nats: &Nats) -> Self {
-        let limits = &config.limits;
+    pub fn start(config: &Config, nats: &Nats, ordered: &Ordered) -> Self {
+        let flags = &config.limits;
+        let registrations = ordered.or(Limit::Registrations, flags.limit_registrations);
         Self {
-            requests: Rate::per_minute(limits.limit_requests),
-            sends: Quota::new("sends", Span::Minute, limits.limit_sends, nats),
-            registrations: Quota::new("registrations", Span::Hour, limits.limit_registrations, nats),
-            sessions: Rate::per_hour(limits.limit_sessions),
+            requests: Rate::per_minute(ordered.or(Limit::Requests, flags.limit_requests)),
+            sends: Quota::new("sends", Span::Minute, ordered.or(Limit::Sends, flags.limit_sends), nats),
+            registrations: Quota::new("registrations", Span::Hour, registrations, nats),
+            sessions: Rate::per_hour(ordered.or(Limit::Sessions, flags.limit_sessions)),
             streams: Arc::default(),
-            streams_limit: limits.limit_streams,
+            streams_limit: ordered.or(Limit::Streams, flags.limit_streams),
         }
     }
 
@@ -65,7 +71,8 @@ impl Rates {
     pub fn stream(&self, ip: IpAddr) -> Result<StreamPlace, Refusal> {
         let mut open = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(ip).or_default();
-        if self.streams_limit > 0 && *count >= self.streams_limit {
+        let limit = self.streams_limit.get();
+        if limit > 0 && *count >= limit {
             let detail = format!("{} streams are open from this address, which is the limit", *count);
             return Err(Problem::new(Code::RateLimited, detail).into());
         }

@@ -12,10 +12,12 @@ use kez_proto::{headers, limits::SERVICE_DEADLINE, subjects};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::{
     Nats,
     nats::{Unanswered, header},
+    trace::{self, Subject},
 };
 
 /// Status of a batch's end (ADR-31), and of a batch with nothing in it.
@@ -52,37 +54,38 @@ impl Nats {
     /// Appends to whatever stream takes `subject`. Without an ack the message may be stored or not.
     pub async fn append(
         &self,
-        subject: impl Into<String>,
+        subject: impl Into<Subject>,
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<PublishAck, Refused> {
         self.ask_jetstream(subject.into(), headers, payload).await
     }
 
-    /// A request of the JetStream API.
+    /// A request of the JetStream API about `stream`, such as `$JS.API.STREAM.PURGE`.
     pub async fn jetstream_api<T: DeserializeOwned>(
         &self,
-        subject: String,
+        api: &'static str,
+        stream: &str,
         request: &Value,
     ) -> Result<T, Refused> {
+        let subject = Subject::named(api, format!("{api}.{stream}"));
         self.ask_jetstream(subject, HeaderMap::new(), request.to_string().into()).await
     }
 
     async fn ask_jetstream<T: DeserializeOwned>(
         &self,
-        subject: String,
+        subject: Subject,
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<T, Refused> {
-        let answer = self
-            .request_with_headers(subject.clone(), headers, payload, SERVICE_DEADLINE)
-            .await
-            .map_err(Refused::Away)?;
+        let name = subject.text.clone();
+        let answer = self.request_storing(subject, headers, payload, SERVICE_DEADLINE).await;
+        let answer = answer.map_err(Refused::Away)?;
         match serde_json::from_slice(&answer.payload) {
             Ok(Response::Ok(answer)) => Ok(answer),
             Ok(Response::Err { error }) => Err(Refused::By(error)),
             Err(e) => {
-                Err(Refused::Away(Unanswered::Away(format!("{subject}: an answer that can't be read: {e}"))))
+                Err(Refused::Away(Unanswered::Away(format!("{name}: an answer that can't be read: {e}"))))
             }
         }
     }
@@ -95,6 +98,13 @@ impl Nats {
         request: &Value,
         deadline: Duration,
     ) -> Result<Batch, Unanswered> {
+        let span = trace::request(&Subject::named("$JS.API.DIRECT.GET", subjects::direct_get(stream)));
+        let batch = self.read(stream, request, deadline).instrument(span.clone()).await;
+        trace::sent(&span, &batch);
+        batch
+    }
+
+    async fn read(&self, stream: &str, request: &Value, deadline: Duration) -> Result<Batch, Unanswered> {
         let away = |why: &dyn std::fmt::Display| Unanswered::Away(format!("{stream} can't be read: {why}"));
         if !self.is_connected() {
             return Err(away(&"NATS is away"));

@@ -16,7 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Failure, Kind, admin::AdminArgs, check, metrics::Metrics, ready::Readiness, task, telemetry::LogArgs,
+    Failure, Kind, admin::AdminArgs, check, export::TraceArgs, metrics::Metrics, ready::Readiness, task,
+    telemetry::LogArgs,
 };
 
 /// What every service's command line has.
@@ -25,6 +26,9 @@ pub struct ProcessArgs {
     /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
+    /// Where traces go.
+    #[command(flatten)]
+    pub trace: TraceArgs,
     /// Where the admin listener is.
     #[command(flatten)]
     pub admin: AdminArgs,
@@ -105,14 +109,17 @@ pub fn main<C: Config, F: Future<Output = Result<(), Failure>>>(run: impl FnOnce
     if process.check_ready {
         return check::ready(process.admin.admin_bind).map_or_else(|f| report(&f), |()| ExitCode::SUCCESS);
     }
-    crate::telemetry::init(&process.log, C::LOG);
+    let life = Life::default();
+    let export = match crate::telemetry::init(&process.log, &process.trace, &life.metrics, C::LOG) {
+        Ok(export) => export,
+        Err(failure) => return report(&failure),
+    };
     raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return report(&Failure::internal(format_args!("can't start: {e}"))),
     };
     let outcome = runtime.block_on(async {
-        let life = Life::default();
         watch_signals(&life, process.drain())?;
         if let Some(file) = process.ready_file.clone() {
             let _ = std::fs::remove_file(&file);
@@ -130,6 +137,9 @@ pub fn main<C: Config, F: Future<Output = Result<(), Failure>>>(run: impl FnOnce
     });
     // Tasks that block (a disk that hangs) don't hold the exit.
     runtime.shutdown_timeout(Duration::from_millis(500));
+    if let Some(export) = export {
+        export.end();
+    }
     match outcome {
         Ok(()) => {
             tracing::info!("stopped");

@@ -15,12 +15,14 @@ use clap::Args;
 use kez_proto::{Code, Problem, headers, limits};
 use nkeys::KeyPair;
 use tokio::sync::watch;
+use tracing::{Instrument, Span};
 
 use crate::{
     Failure, Kind, Life,
     metrics::Metrics,
     retry::{Attempt, until_done},
     tls,
+    trace::{self, Subject},
 };
 
 /// Where NATS is and who we are there.
@@ -164,7 +166,7 @@ impl Nats {
     /// Asks a service and waits at most `deadline`. Fails at once while NATS is away: a request isn't queued for later.
     pub async fn request(
         &self,
-        subject: impl Into<String>,
+        subject: impl Into<Subject>,
         payload: Bytes,
         deadline: Duration,
     ) -> Result<Message, Unanswered> {
@@ -175,32 +177,65 @@ impl Nats {
         }
     }
 
-    /// The same with headers, for JetStream, which puts its errors into the answer's body.
+    /// The same with headers, and with the answer as it came, which may be a refusal.
     pub async fn request_with_headers(
         &self,
-        subject: impl Into<String>,
-        headers: HeaderMap,
+        subject: impl Into<Subject>,
+        mut headers: HeaderMap,
         payload: Bytes,
         deadline: Duration,
     ) -> Result<Message, Unanswered> {
         let subject = subject.into();
-        if !self.is_connected() {
-            return Err(Unanswered::Away("NATS is away".into()));
-        }
-        let mut request = async_nats::Request::new().payload(payload).timeout(Some(deadline));
-        if !headers.is_empty() {
-            request = request.headers(headers);
-        }
-        // The library's own timeout starts when the request is sent, and sending waits while the connection is full.
-        match tokio::time::timeout(deadline, self.client.send_request(subject.clone(), request)).await {
-            Ok(Ok(message)) => Ok(message),
-            Ok(Err(e)) => {
-                let why =
-                    if e.kind() == RequestErrorKind::NoResponders { "nobody answers" } else { "no answer" };
-                Err(Unanswered::Away(format!("{subject}: {why}: {e}")))
+        let span = trace::request(&subject);
+        trace::tell(&span, &mut headers);
+        self.exchange(subject, headers, payload, deadline, span).await
+    }
+
+    /// The same for JetStream, which stores headers, and puts its errors into the answer's body.
+    pub(crate) async fn request_storing(
+        &self,
+        subject: Subject,
+        headers: HeaderMap,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Result<Message, Unanswered> {
+        let span = trace::request(&subject);
+        self.exchange(subject, headers, payload, deadline, span).await
+    }
+
+    async fn exchange(
+        &self,
+        Subject { text: subject, .. }: Subject,
+        headers: HeaderMap,
+        payload: Bytes,
+        deadline: Duration,
+        span: Span,
+    ) -> Result<Message, Unanswered> {
+        let exchange = async {
+            if !self.is_connected() {
+                return Err(Unanswered::Away("NATS is away".into()));
             }
-            Err(_) => Err(Unanswered::Away(format!("{subject}: no answer in {deadline:?}"))),
-        }
+            let mut request = async_nats::Request::new().payload(payload).timeout(Some(deadline));
+            if !headers.is_empty() {
+                request = request.headers(headers);
+            }
+            // The library's own timeout starts when the request is sent, and sending waits while the connection is full.
+            match tokio::time::timeout(deadline, self.client.send_request(subject.clone(), request)).await {
+                Ok(Ok(message)) => Ok(message),
+                Ok(Err(e)) => {
+                    let why = if e.kind() == RequestErrorKind::NoResponders {
+                        "nobody answers"
+                    } else {
+                        "no answer"
+                    };
+                    Err(Unanswered::Away(format!("{subject}: {why}: {e}")))
+                }
+                Err(_) => Err(Unanswered::Away(format!("{subject}: no answer in {deadline:?}"))),
+            }
+        };
+        let answer = exchange.instrument(span.clone()).await;
+        trace::sent(&span, &answer);
+        answer
     }
 }
 

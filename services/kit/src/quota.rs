@@ -6,20 +6,24 @@
 use std::{
     fmt::Display,
     hash::Hash,
-    sync::{Arc, Mutex as Lock, PoisonError},
+    sync::{Arc, Mutex as Lock, PoisonError, RwLock},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use kez_proto::{Code, Problem, headers::NATS_INCR, subjects::Span};
+use kez_proto::{
+    Code, Problem,
+    headers::NATS_INCR,
+    subjects::{COUNTS, Span},
+};
 use moka::sync::Cache;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
-use crate::{Nats, rate::Rate};
+use crate::{Nats, limits::Bound, rate::Rate, trace::Subject};
 
 /// What an instance takes ahead is this part of the limit, and at least one. What several instances have taken and don't use is missing to the others.
 const AHEAD: u32 = 20;
@@ -30,8 +34,17 @@ const ALONE: Duration = Duration::from_secs(1);
 /// Keys whose place is remembered; whoever is forgotten is asked for again.
 const CAPACITY: u64 = 100_000;
 
-/// The limit, or none.
-pub struct Quota<K: Hash + Eq + Clone>(Option<Counted<K>>);
+/// The limit, or none. Where its bound changes, what NATS has counted stays counted.
+pub struct Quota<K: Hash + Eq + Clone> {
+    what: &'static str,
+    span: Span,
+    bound: Bound,
+    nats: Nats,
+    /// This instance's own count, which holds while there is no other.
+    own: Rate<K>,
+    /// For the bound as it was last.
+    counted: RwLock<Arc<Counted<K>>>,
+}
 
 struct Counted<K: Hash + Eq + Clone> {
     what: &'static str,
@@ -39,8 +52,6 @@ struct Counted<K: Hash + Eq + Clone> {
     limit: u32,
     ahead: u32,
     nats: Nats,
-    /// This instance's own count, which holds while there is no other.
-    own: Rate<K>,
     places: Cache<K, Arc<Mutex<Place>>>,
     alone_until: Lock<Option<Instant>>,
 }
@@ -63,26 +74,24 @@ struct Counter {
 }
 
 impl<K: Hash + Eq + Clone + Display + Send + Sync + 'static> Quota<K> {
-    /// At most `limit` of `what`, a word without dots, in a span for each key, over all instances; 0 for no limit. Needs the runtime.
-    pub fn new(what: &'static str, span: Span, limit: u32, nats: &Nats) -> Self {
-        if limit == 0 {
-            return Self(None);
-        }
+    /// At most so many of `what`, a word without dots, in a span for each key, over all instances; 0 for no limit. Needs the runtime.
+    pub fn new(what: &'static str, span: Span, bound: impl Into<Bound>, nats: &Nats) -> Self {
+        let bound = bound.into();
         let own = match span {
-            Span::Minute => Rate::per_minute(limit),
-            Span::Hour => Rate::per_hour(limit),
+            Span::Minute => Rate::per_minute(bound.clone()),
+            Span::Hour => Rate::per_hour(bound.clone()),
         };
-        let places =
-            Cache::builder().max_capacity(CAPACITY).time_to_idle(2 * seconds(span.seconds())).build();
-        let ahead = (limit / AHEAD).max(1);
-        let nats = nats.clone();
-        Self(Some(Counted { what, span, limit, ahead, nats, own, places, alone_until: Lock::default() }))
+        let counted = RwLock::new(Arc::new(Counted::new(what, span, bound.get(), nats)));
+        Self { what, span, bound, nats: nats.clone(), own, counted }
     }
 
     /// Counts one of this key's, or refuses it with `rate_limited`, these words and the time to wait. Where NATS doesn't count, this instance does.
     pub async fn check(&self, key: &K, words: impl Display) -> Result<(), Problem> {
-        let Some(counted) = &self.0 else { return Ok(()) };
-        counted.own.check(key, &words)?;
+        let counted = self.counted();
+        if counted.limit == 0 {
+            return Ok(());
+        }
+        self.own.check(key, &words)?;
         match counted.take(key).await {
             Ok(None) => Ok(()),
             Ok(Some(wait)) => {
@@ -91,14 +100,36 @@ impl<K: Hash + Eq + Clone + Display + Send + Sync + 'static> Quota<K> {
                 Err(problem)
             }
             Err(why) => {
-                tracing::debug!(why, what = counted.what, "each instance counts alone for a moment");
+                tracing::debug!(why, what = self.what, "each instance counts alone for a moment");
                 Ok(())
             }
         }
     }
+
+    fn counted(&self) -> Arc<Counted<K>> {
+        let limit = self.bound.get();
+        {
+            let known = self.counted.read().unwrap_or_else(PoisonError::into_inner);
+            if known.limit == limit {
+                return known.clone();
+            }
+        }
+        let mut known = self.counted.write().unwrap_or_else(PoisonError::into_inner);
+        if known.limit != limit {
+            *known = Arc::new(Counted::new(self.what, self.span, limit, &self.nats));
+        }
+        known.clone()
+    }
 }
 
 impl<K: Hash + Eq + Clone + Display + Send + Sync + 'static> Counted<K> {
+    fn new(what: &'static str, span: Span, limit: u32, nats: &Nats) -> Self {
+        let places =
+            Cache::builder().max_capacity(CAPACITY).time_to_idle(2 * seconds(span.seconds())).build();
+        let ahead = (limit / AHEAD).max(1);
+        Self { what, span, limit, ahead, nats: nats.clone(), places, alone_until: Lock::default() }
+    }
+
     fn is_alone(&self) -> bool {
         let until = *self.alone_until.lock().unwrap_or_else(PoisonError::into_inner);
         until.is_some_and(|until| Instant::now() < until)
@@ -157,8 +188,8 @@ impl<K: Hash + Eq + Clone + Display + Send + Sync + 'static> Counted<K> {
         let key = HEXLOWER.encode(&Sha256::digest(key.to_string())[..16]);
         let mut headers = HeaderMap::new();
         headers.insert(NATS_INCR, format!("{more:+}"));
-        let subject = self.span.count(self.what, window, &key);
-        let answer = self.nats.request_with_headers(subject, headers, Bytes::new(), DEADLINE);
+        let subject = Subject::named(COUNTS, self.span.count(self.what, window, &key));
+        let answer = self.nats.request_storing(subject, headers, Bytes::new(), DEADLINE);
         let answer = answer.await.map_err(|e| e.to_string())?;
         let counter: Counter = serde_json::from_slice(&answer.payload)
             .map_err(|_| String::from_utf8_lossy(&answer.payload).into_owned())?;

@@ -1,44 +1,47 @@
 //! A rate limit per key, which forgets idle keys. Each process counts for itself.
 
-use std::{fmt, hash::Hash, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    hash::Hash,
+    num::NonZeroU32,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 use kez_proto::{Code, Problem};
 
-use crate::task;
+use crate::{limits::Bound, task};
 
-/// The limit, or none.
-pub struct Rate<K: Hash + Eq + Clone>(Option<Arc<DefaultKeyedRateLimiter<K>>>);
+/// The limit, or none. Where its bound changes, all begin anew.
+pub struct Rate<K: Hash + Eq + Clone> {
+    bound: Bound,
+    quota: fn(NonZeroU32) -> Quota,
+    /// For the bound as it was last.
+    limiter: RwLock<(u32, Limiter<K>)>,
+}
+
+type Limiter<K> = Option<Arc<DefaultKeyedRateLimiter<K>>>;
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static> Rate<K> {
-    /// At most `count` in a minute for each key, all at once or spread; 0 for no limit. Needs the runtime.
-    pub fn per_minute(count: u32) -> Self {
-        Self::start(count, Quota::per_minute)
+    /// At most so many in a minute for each key, all at once or spread; 0 for no limit. Needs the runtime.
+    pub fn per_minute(bound: impl Into<Bound>) -> Self {
+        Self::start(bound.into(), Quota::per_minute)
     }
 
     /// The same in an hour.
-    pub fn per_hour(count: u32) -> Self {
-        Self::start(count, Quota::per_hour)
+    pub fn per_hour(bound: impl Into<Bound>) -> Self {
+        Self::start(bound.into(), Quota::per_hour)
     }
 
-    fn start(count: u32, quota: fn(NonZeroU32) -> Quota) -> Self {
-        let Some(count) = NonZeroU32::new(count) else { return Self(None) };
-        let limiter = Arc::new(RateLimiter::keyed(quota(count)));
-        let weak = Arc::downgrade(&limiter);
-        task::spawn("rate-forget", async move {
-            loop {
-                tokio::time::sleep(Duration::from_secs(60)).await;
-                let Some(limiter) = weak.upgrade() else { return };
-                limiter.retain_recent();
-                limiter.shrink_to_fit();
-            }
-        });
-        Self(Some(limiter))
+    fn start(bound: Bound, quota: fn(NonZeroU32) -> Quota) -> Self {
+        let count = bound.get();
+        Self { bound, quota, limiter: RwLock::new((count, limiter(count, quota))) }
     }
 
     /// Counts one of this key's, or refuses it with `rate_limited`, these words and the time to wait.
     pub fn check(&self, key: &K, words: impl fmt::Display) -> Result<(), Problem> {
-        let Some(limiter) = &self.0 else { return Ok(()) };
+        let Some(limiter) = self.limiter() else { return Ok(()) };
         limiter.check_key(key).map_err(|until| {
             let wait = until.wait_time_from(limiter.clock().now());
             let mut problem = Problem::new(Code::RateLimited, words.to_string());
@@ -46,6 +49,39 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Rate<K> {
             problem
         })
     }
+
+    fn limiter(&self) -> Limiter<K> {
+        let count = self.bound.get();
+        {
+            let known = self.limiter.read().unwrap_or_else(PoisonError::into_inner);
+            if known.0 == count {
+                return known.1.clone();
+            }
+        }
+        let mut known = self.limiter.write().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != count {
+            *known = (count, limiter(count, self.quota));
+        }
+        known.1.clone()
+    }
+}
+
+/// It forgets idle keys.
+fn limiter<K: Hash + Eq + Clone + Send + Sync + 'static>(
+    count: u32,
+    quota: fn(NonZeroU32) -> Quota,
+) -> Limiter<K> {
+    let limiter = Arc::new(RateLimiter::keyed(quota(NonZeroU32::new(count)?)));
+    let weak = Arc::downgrade(&limiter);
+    task::spawn("rate-forget", async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let Some(limiter) = weak.upgrade() else { return };
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    });
+    Some(limiter)
 }
 
 #[cfg(test)]

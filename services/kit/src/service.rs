@@ -1,6 +1,7 @@
 //! A NATS service (ADR-32): endpoints in a queue group, a task per request, errors in the service headers, and an end that finishes what is under way.
 
 use std::{
+    collections::HashMap,
     future::Future,
     panic::AssertUnwindSafe,
     pin::Pin,
@@ -20,8 +21,9 @@ use kez_proto::{
 };
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
-use crate::{Failure, Nats, metrics::Metrics, task};
+use crate::{Failure, Nats, metrics::Metrics, task, trace};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Bytes, Problem>> + Send>>;
 type Handler = Arc<dyn Fn(Call) -> Answer + Send + Sync>;
@@ -48,20 +50,22 @@ pub struct Service {
 impl Service {
     /// Registers a service without endpoints.
     pub async fn start(nats: &Nats, name: &str, description: &str) -> Result<Self, Failure> {
-        Self::telling(nats, name, description, || Value::Null).await
+        Self::telling(nats, name, description, HashMap::new(), || Value::Null).await
     }
 
-    /// The same for a service that has more to tell of itself: the `data` of each endpoint in the answer to `$SRV.STATS`.
+    /// The same for a service that has more to tell of itself: its `metadata`, and the `data` of each endpoint in the answer to `$SRV.STATS`.
     pub async fn telling(
         nats: &Nats,
         name: &str,
         description: &str,
+        metadata: HashMap<String, String>,
         data: impl Fn() -> Value + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
         let service = nats
             .client
             .service_builder()
             .description(description)
+            .metadata(metadata)
             .stats_handler(move |_, _| data())
             .start(name, env!("CARGO_PKG_VERSION"))
             .await;
@@ -124,16 +128,21 @@ async fn answer(request: Request, subject: &'static str, handler: Handler, metri
         return;
     }
     let came = Instant::now();
+    let span = trace::endpoint(subject, message.headers.as_ref());
     let call = Call { headers: message.headers.clone(), payload: message.payload.clone() };
-    let outcome = AssertUnwindSafe(handler(call)).catch_unwind().await;
-    let outcome = outcome.unwrap_or_else(|_| {
-        tracing::error!(subject, "a request handler panicked");
-        Err(Code::Internal.into())
+    let outcome = AssertUnwindSafe(handler(call)).catch_unwind().instrument(span.clone()).await;
+    let outcome = span.in_scope(|| {
+        outcome.unwrap_or_else(|_| {
+            tracing::error!(subject, "a request handler panicked");
+            Err(Code::Internal.into())
+        })
     });
-    metrics.answered(subject, came.elapsed(), outcome.as_ref().err().map(|problem| problem.code));
+    let refused = outcome.as_ref().err().map(|problem| problem.code);
+    metrics.answered(subject, came.elapsed(), refused);
+    trace::answered(&span, refused);
     let mut headers = HeaderMap::new();
     let outcome = outcome.map_err(|problem| {
-        tracing::debug!(subject, %problem, "refused");
+        span.in_scope(|| tracing::debug!(subject, %problem, "refused"));
         if let Some(seconds) = problem.retry_after {
             headers.insert(RETRY_AFTER, seconds.to_string());
         }

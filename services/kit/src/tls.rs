@@ -1,4 +1,4 @@
-//! How NATS's certificate is judged.
+//! How the certificate of NATS, or of a collector, is judged.
 
 use std::{path::Path, sync::Arc};
 
@@ -15,15 +15,20 @@ pub fn client_config(args: &NatsArgs) -> Result<ClientConfig, Failure> {
     if let Some(certificate) = &args.nats_certificate {
         return pinned::client_config(certificate.clone()).map_err(Failure::internal);
     }
-    let mut roots = RootCertStore::empty();
     match &args.nats_ca {
-        Some(file) => {
-            roots.add_parsable_certificates(certificates(file)?);
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
+        Some(file) => trusting(certificates(file)?),
+        None => of_this_system(),
     }
+}
+
+/// By the authorities that this system trusts.
+pub fn of_this_system() -> Result<ClientConfig, Failure> {
+    trusting(rustls_native_certs::load_native_certs().certs)
+}
+
+fn trusting(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Failure> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates);
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(Failure::internal)?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())

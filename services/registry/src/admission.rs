@@ -91,7 +91,10 @@ where
 mod tests {
     use std::cell::Cell;
 
-    use kez_proto::{Handle, Primary, registry::Standing};
+    use kez_proto::{
+        Handle, Primary,
+        registry::{Ruling, Standing},
+    };
 
     use super::*;
     use crate::{
@@ -133,6 +136,10 @@ mod tests {
 
         fn standing(&self, handle: &Handle) -> Result<Option<Standing>, Error> {
             self.0.standing(handle)
+        }
+
+        fn ruling(&self) -> Result<Option<Ruling>, Error> {
+            self.0.ruling()
         }
     }
 

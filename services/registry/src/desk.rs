@@ -9,6 +9,7 @@ use kez_kit::{
 };
 use kez_proto::{
     Code, Handle, Primary, Problem, Timestamp, limits,
+    limits_order::LimitsOrder,
     order::Order,
     registry::{
         self, Binding, Bindings, ByPrimary, Entry, Holding, Lookup, Ordered, RULES, Rebind, Record, Released,
@@ -107,12 +108,7 @@ impl Desk {
             return encode(&standing);
         }
         order.check_fresh(now())?;
-        // Every instance goes by the operator that the log names, whatever it was told at its start.
-        let configured =
-            self.config.operator.as_ref().is_some_and(|operator| *operator.key() == order.primary);
-        if configured && index.operator()? != Some(order.primary) {
-            self.log(&index, &Entry::Operator { rules: RULES, primary: order.primary }).await?;
-        }
+        self.name_operator(&index, order.primary).await?;
         registry::judge(&index, &order, now())??;
         let envelope = serde_json::from_slice(&envelope).map_err(|_| Code::MalformedJson)?;
         self.log(&index, &Entry::Order { rules: RULES, envelope }).await?;
@@ -120,6 +116,45 @@ impl Desk {
             Some(standing) => encode(&standing),
             None => Err(registry::judge(&index, &order, now())?.err().unwrap_or(Code::StaleTimestamp).into()),
         }
+    }
+
+    /// `kez.registry.limits`
+    pub async fn limits(self) -> Result<Bytes, Problem> {
+        let ruling = self.caught_up().await?.ruling()?;
+        encode(&ruling.map(|ruling| ruling.limits).unwrap_or_default())
+    }
+
+    /// `kez.registry.set-limits`
+    pub async fn set_limits(self, envelope: Bytes) -> Result<Bytes, Problem> {
+        if envelope.len() > limits::REGISTRATION_BYTES {
+            return Err(Code::TooLarge.into());
+        }
+        let order = LimitsOrder::verify(&envelope, &self.config.server)?;
+        let index = self.caught_up().await?;
+        let ruled = |index: &Index| {
+            Ok::<_, Problem>(index.ruling()?.filter(|ruling| ruling.digest == order.digest).map(|r| r.limits))
+        };
+        if let Some(limits) = ruled(&index)? {
+            return encode(&limits);
+        }
+        order.check_fresh(now())?;
+        self.name_operator(&index, order.primary).await?;
+        registry::rule(&index, &order)??;
+        let envelope = serde_json::from_slice(&envelope).map_err(|_| Code::MalformedJson)?;
+        self.log(&index, &Entry::Limits { rules: RULES, envelope }).await?;
+        match ruled(&index)? {
+            Some(limits) => encode(&limits),
+            None => Err(registry::rule(&index, &order)?.err().unwrap_or(Code::StaleTimestamp).into()),
+        }
+    }
+
+    /// Every instance goes by the operator that the log names, whatever it was told at its start.
+    async fn name_operator(&self, index: &Index, primary: Primary) -> Result<(), Problem> {
+        let configured = self.config.operator.as_ref().is_some_and(|operator| *operator.key() == primary);
+        if configured && index.operator()? != Some(primary) {
+            self.log(index, &Entry::Operator { rules: RULES, primary }).await?;
+        }
+        Ok(())
     }
 
     /// Appends an entry, and waits until it is applied here.

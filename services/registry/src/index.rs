@@ -9,9 +9,9 @@ use std::{
 
 use kez_proto::{
     Handle, Primary, ServerName,
-    registry::{Binding, Bindings, Holding, Standing},
+    registry::{Binding, Bindings, Holding, Ruling, Standing},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sled::{
     Transactional, Tree,
     transaction::{ConflictableTransactionError as Abort, TransactionError},
@@ -31,9 +31,11 @@ const CHECKPOINT: &str = "checkpoint";
 pub const SERVER: &str = "server";
 /// Where `meta` keeps the operator's key.
 pub const OPERATOR: &str = "operator";
+/// Where `meta` keeps what is ordered about limits.
+pub const RULING: &str = "ruling";
 
 /// What the trees hold, and how. An index of another format is built anew.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 #[derive(Serialize, Deserialize)]
 struct Checkpoint {
@@ -55,7 +57,7 @@ pub struct Index {
     retired: Tree,
     /// Handle → [`Standing`] as JSON.
     standings: Tree,
-    /// The checkpoint, the genesis entry's server and the operator's key.
+    /// The checkpoint, the genesis entry's server, the operator's key and the [`Ruling`] as JSON.
     meta: Tree,
     log: LogId,
     server: Arc<OnceLock<ServerName>>,
@@ -219,7 +221,11 @@ impl Bindings for Index {
     }
 
     fn standing(&self, handle: &Handle) -> Result<Option<Standing>, Error> {
-        self.read(|| standing(self.standings.get(handle.as_str())?))
+        self.read(|| json(self.standings.get(handle.as_str())?))
+    }
+
+    fn ruling(&self) -> Result<Option<Ruling>, Error> {
+        self.read(|| json(self.meta.get(RULING)?))
     }
 }
 
@@ -239,8 +245,8 @@ pub fn handle(bytes: &[u8]) -> Result<Handle, Error> {
     std::str::from_utf8(bytes).map_err(damaged)?.parse().map_err(damaged)
 }
 
-/// What the operator ordered last about a handle, as it is stored.
-pub fn standing(bytes: Option<sled::IVec>) -> Result<Option<Standing>, Error> {
+/// What is stored as JSON: what the operator ordered last, about a handle or about limits.
+pub fn json<T: DeserializeOwned>(bytes: Option<sled::IVec>) -> Result<Option<T>, Error> {
     bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(damaged)).transpose()
 }
 

@@ -6,10 +6,19 @@
 use std::{sync::Arc, time::Duration};
 
 use kez_kit::{
-    Failure, Life, Nats, nats::NatsArgs, rate::Rate, responder::Responder, retry::until_done,
-    service::Service, task,
+    Failure, Life, Nats,
+    limits::{self, Ordered},
+    nats::NatsArgs,
+    rate::Rate,
+    responder::Responder,
+    retry::until_done,
+    service::Service,
+    task,
 };
-use kez_proto::subjects::{self, Role};
+use kez_proto::{
+    limits_order::Limit,
+    subjects::{self, Role},
+};
 use prometheus_client::metrics::gauge::Gauge;
 use serde_json::json;
 use tokio::sync::watch;
@@ -87,7 +96,8 @@ pub async fn run(
             // The library's flush ends at the socket; an answer on the same connection shows that NATS has the subscriptions. Ready means
             // that a request finds them.
             until_done(&life, "serving", || deployment::inspect(&nats, &config)).await?;
-            let rate = Rate::per_minute(config.limit_client_requests);
+            let ordered = Ordered::follow(&nats).await?;
+            let rate = Rate::per_minute(ordered.or(Limit::ClientRequests, config.limit_client_requests));
             let endpoints = Clients { desk, rate }.endpoints();
             let role = Role::RegistryClients.name();
             services =
@@ -124,7 +134,8 @@ async fn serve(nats: &Nats, desk: Desk) -> Result<Service, Failure> {
     let index = desk.index.clone();
     let data = move || json!({"applied": index.borrow().as_ref().map(Index::applied)});
     let description = "binds handles to keys, and tells who has which";
-    let service = Service::telling(nats, "kez-registry", description, data).await?;
+    let flags = limits::metadata([(Limit::ClientRequests, desk.config.limit_client_requests)]);
+    let service = Service::telling(nats, "kez-registry", description, flags, data).await?;
     let at = desk.clone();
     service.endpoint(subjects::REGISTRY_REGISTER, move |call| at.clone().register(call.payload)).await?;
     let at = desk.clone();
@@ -133,6 +144,10 @@ async fn serve(nats: &Nats, desk: Desk) -> Result<Service, Failure> {
     service.endpoint(subjects::REGISTRY_RELEASE, move |call| at.clone().release(call.payload)).await?;
     let at = desk.clone();
     service.endpoint(subjects::REGISTRY_ORDER, move |call| at.clone().order(call.payload)).await?;
+    let at = desk.clone();
+    service.endpoint(subjects::REGISTRY_LIMITS, move |_| at.clone().limits()).await?;
+    let at = desk.clone();
+    service.endpoint(subjects::REGISTRY_SET_LIMITS, move |call| at.clone().set_limits(call.payload)).await?;
     let at = desk.clone();
     service.endpoint(subjects::REGISTRY_LOOKUP, move |call| at.clone().lookup(call.payload)).await?;
     service

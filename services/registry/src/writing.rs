@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use kez_proto::{
     Handle, Primary, ServerName, Timestamp,
-    registry::{self, Binding, Bindings, Effect, Holding, Standing, Vacancy, Verdict},
+    registry::{self, Binding, Bindings, Effect, Holding, Ruling, Standing, Vacancy, Verdict},
 };
 use sled::transaction::{ConflictableTransactionError as Abort, TransactionalTree};
 
 use crate::{
     damage::{Error, damaged},
-    index::{self, OPERATOR, SERVER},
+    index::{self, OPERATOR, RULING, SERVER},
 };
 
 /// An entry as the log holds it.
@@ -35,7 +35,7 @@ pub struct Writing<'a> {
     pub retired: &'a TransactionalTree,
     /// Handle → [`Standing`] as JSON.
     pub standings: &'a TransactionalTree,
-    /// [`SERVER`], [`OPERATOR`] and the checkpoint.
+    /// [`SERVER`], [`OPERATOR`], [`RULING`] and the checkpoint.
     pub meta: &'a TransactionalTree,
 }
 
@@ -72,6 +72,11 @@ impl Writing<'_> {
                 if let Some(vacancy) = vacancy {
                     self.vacate(vacancy)?;
                 }
+            }
+            Effect::Limits(ruling) => {
+                tracing::info!(sequence = entry.sequence, limits = ?ruling.limits, "limits were ordered");
+                let bytes = serde_json::to_vec(&ruling).map_err(|e| Abort::Abort(damaged(e)))?;
+                self.meta.insert(RULING, bytes)?;
             }
             Effect::Nothing(code) => {
                 tracing::debug!(sequence = entry.sequence, %code, "an entry without effect")
@@ -124,6 +129,10 @@ impl Bindings for Writing<'_> {
     }
 
     fn standing(&self, handle: &Handle) -> Result<Option<Standing>, Abort<Error>> {
-        index::standing(self.standings.get(handle.as_str())?).map_err(Abort::Abort)
+        index::json(self.standings.get(handle.as_str())?).map_err(Abort::Abort)
+    }
+
+    fn ruling(&self) -> Result<Option<Ruling>, Abort<Error>> {
+        index::json(self.meta.get(RULING)?).map_err(Abort::Abort)
     }
 }

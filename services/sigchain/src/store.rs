@@ -7,6 +7,7 @@ use kez_kit::{
     Nats,
     jetstream::{NO_ROOM, Refused},
     nats::header,
+    trace::Subject,
 };
 use kez_proto::{
     Code, Problem, headers,
@@ -63,9 +64,12 @@ impl Store {
             seq: u64,
             data: String,
         }
-        let subject = format!("$JS.API.STREAM.MSG.GET.{}", subjects::SIGCHAIN_STREAM);
         let request = json!({ "last_by_subj": subjects::sigchain_log(key) });
-        match self.nats.jetstream_api::<Found>(subject, &request).await {
+        match self
+            .nats
+            .jetstream_api::<Found>("$JS.API.STREAM.MSG.GET", subjects::SIGCHAIN_STREAM, &request)
+            .await
+        {
             Ok(Found { message: Stored { seq, data } }) => {
                 let bytes = BASE64.decode(data.as_bytes()).map_err(|_| Code::Internal)?;
                 Ok(Some(Entry { at: seq, bytes: bytes.into() }))
@@ -97,7 +101,7 @@ impl Store {
     ) -> Result<Append, Problem> {
         let mut about = expecting(last);
         let Some(new_key) = new_key else {
-            return acked(self.nats.append(subjects::sigchain_log(chain), about, event).await);
+            return acked(self.nats.append(log_of(chain), about, event).await);
         };
         let batch = format!("{:032x}", u128::from_be_bytes(random()?));
         about.insert(headers::NATS_BATCH_ID, batch.as_str());
@@ -109,8 +113,12 @@ impl Store {
         last_part.insert(headers::NATS_BATCH_SEQUENCE, "2");
         last_part.insert(headers::NATS_BATCH_COMMIT, "1");
         let alias = Bytes::from(chain.to_string());
-        acked(self.nats.append(subjects::sigchain_log(new_key), last_part, alias).await)
+        acked(self.nats.append(log_of(new_key), last_part, alias).await)
     }
+}
+
+fn log_of(key: &Key) -> Subject {
+    Subject::named(subjects::SIGCHAIN_LOGS, subjects::sigchain_log(key))
 }
 
 fn random() -> Result<[u8; 16], Problem> {

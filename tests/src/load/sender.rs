@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use kez_proto::mail::Sent;
 use reqwest::{Client, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
@@ -37,18 +38,23 @@ pub async fn send(
         let seq = loop {
             gateway += 1;
             match attempt(&client, &urls[gateway % urls.len()], body.clone(), wires).await {
-                Ok(seq) => break seq,
+                Ok(sent) => {
+                    if sent.duplicate {
+                        Account::count(&account.repeated);
+                    }
+                    break sent.seq;
+                }
                 Err(why) => account.refusals.lock().unwrap().push(why),
             }
             sleep(PACE).await;
         };
-        account.receipts.lock().unwrap().push(Receipt { to: recipient, id, seq });
+        account.acknowledge(Receipt { to: recipient, id, seq });
         sleep(PACE).await;
     }
 }
 
 /// One attempt; whatever is worth another try is an error.
-async fn attempt(client: &Client, url: &str, body: String, wires: Wires) -> Result<u64, String> {
+async fn attempt(client: &Client, url: &str, body: String, wires: Wires) -> Result<Sent, String> {
     let request = client.post(format!("{url}/v1/messages")).body(body).timeout(HANG);
     let lost = |e: reqwest::Error| {
         assert!(!e.is_timeout() || wires == Wires::Pulled, "a send hung: {e}");
@@ -58,7 +64,7 @@ async fn attempt(client: &Client, url: &str, body: String, wires: Wires) -> Resu
     let status = response.status();
     let text = response.text().await.map_err(lost)?;
     match status {
-        StatusCode::CREATED => Ok(serde_json::from_str::<Value>(&text).unwrap()["seq"].as_u64().unwrap()),
+        StatusCode::CREATED => Ok(serde_json::from_str(&text).unwrap()),
         StatusCode::SERVICE_UNAVAILABLE => Err(text),
         other => panic!("a send was refused with {other}: {text}"),
     }

@@ -63,8 +63,8 @@ async fn mail_goes_through_the_proxy_and_on_while_every_container_is_replaced() 
         load.acknowledged(),
         load.refusals().len()
     );
-    let histories = load.finish().await;
-    listeners.finish(&histories).await;
+    let outcome = load.finish().await;
+    listeners.finish(&outcome.histories).await;
 
     let status = must(cluster.compose(&["run", "--rm", "-T", "kez", "admin", "status"]));
     assert!(status.contains("nothing is wrong"), "{status}");

@@ -9,3 +9,4 @@ mod metrics;
 mod nats;
 mod sigchain;
 mod stream;
+mod traces;

@@ -8,6 +8,7 @@ use kez_proto::{Code, Handle, Primary};
 use crate::commands::{
     admin::AdminCommand,
     backup::{self, BackupArgs},
+    canary::{self, CanaryArgs},
     claim::ClaimCommand,
     identity::IdentityCommand,
     nats::NatsCommand,
@@ -173,12 +174,15 @@ pub enum Command {
     /// For operators: copy a deployment, while it runs
     #[command(after_help = backup::EXAMPLES)]
     Backup(Box<BackupArgs>),
+    /// For operators: send a message to yourself, again and again, and see that it comes back
+    #[command(after_help = canary::EXAMPLES)]
+    Canary(Box<CanaryArgs>),
     /// For operators: make a deployment of a backup
     #[command(after_help = restore::EXAMPLES)]
     Restore(Box<RestoreArgs>),
 }
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct NatsFlags {
     /// Over NATS: at this address (or any of several, with commas between), or where the server says that it is; with TLS if the server has it
     #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]

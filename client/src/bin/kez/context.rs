@@ -26,6 +26,8 @@ pub struct Context {
     pub home: Home,
     pub out: Output,
     server_url: Option<String>,
+    /// The server of whoever is nowhere yet.
+    default_url: String,
 }
 
 /// Somebody who has registered.
@@ -38,13 +40,21 @@ pub struct Member {
 impl Context {
     pub fn new(args: &Args) -> Result<Self, Failure> {
         let home = Home::locate(args.home.clone())?;
-        Ok(Self { home, out: Output::new(args.json), server_url: args.server_url.clone() })
+        let (out, server_url) = (Output::new(args.json), args.server_url.clone());
+        Ok(Self { home, out, server_url, default_url: DEFAULT_URL.to_owned() })
+    }
+
+    /// The same for somebody else, in a folder below, who begins where this user is.
+    pub fn within(&self, folder: &str) -> Result<Self, Failure> {
+        let (home, server_url) = (self.home.below(folder), self.server_url.clone());
+        let own = self.home.profile()?.map(|own| own.server_url);
+        Ok(Self { home, out: self.out, server_url, default_url: own.unwrap_or(DEFAULT_URL.to_owned()) })
     }
 
     /// The server that was named, else the profile's, else the one on this machine.
     pub fn url(&self, profile: Option<&Profile>) -> String {
         let known = || profile.map(|p| p.server_url.clone());
-        self.server_url.clone().or_else(known).unwrap_or_else(|| DEFAULT_URL.to_owned())
+        self.server_url.clone().or_else(known).unwrap_or_else(|| self.default_url.clone())
     }
 
     pub fn client(&self, profile: Option<&Profile>) -> Result<Client, Failure> {

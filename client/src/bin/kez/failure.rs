@@ -25,6 +25,14 @@ impl Failure {
     pub fn refused(message: impl Display) -> Self {
         Self::Refused { message: message.to_string(), code: None }
     }
+
+    /// What is wrong, for people.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Usage(message) | Self::Refused { message, .. } | Self::Verdict { message, .. } => message,
+            Self::NoReader => "nobody reads the output any more",
+        }
+    }
 }
 
 impl From<Error> for Failure {

@@ -69,6 +69,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Nats { command } => commands::nats::run(&context, command).await,
             Command::Admin { command } => commands::admin::run(&context, command).await,
             Command::Backup(args) => commands::backup::run(&context, &args).await,
+            Command::Canary(args) => commands::canary::run(&context, *args).await,
             Command::Restore(args) => commands::restore::run(&context, &args).await,
         }
     });

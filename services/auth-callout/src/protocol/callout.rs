@@ -69,19 +69,39 @@ pub struct Answered<D> {
 
 /// The keys of a callout. It keeps nothing about requests.
 pub struct Callout {
-    issuer: KeyPair,
-    issuer_text: String,
-    xkey: Option<XKey>,
+    issuers: Vec<Issuer>,
+    /// Without one, requests aren't sealed.
+    xkeys: Vec<XKey>,
+}
+
+struct Issuer {
+    pair: KeyPair,
+    text: String,
+}
+
+/// A request, and the keys of the callout that it was made for.
+struct Opened<'a> {
+    request: Request,
+    issuer: &'a Issuer,
+    /// Those of the seal: one's own, and the server's.
+    seal: Option<(&'a XKey, XKey)>,
 }
 
 impl Callout {
     /// From the seeds of the account key that is configured as `issuer`, and of the curve key that is configured as `xkey`, if there is one. `None` if a seed isn't
     /// of that kind.
     pub fn new(issuer_seed: &str, xkey_seed: Option<&str>) -> Option<Self> {
-        let issuer = KeyPair::from_seed(issuer_seed).ok()?;
         let xkey = xkey_seed.map(XKey::from_seed).transpose().ok()?;
-        let account = issuer.key_pair_type() == KeyPairType::Account;
-        account.then(|| Self { issuer_text: issuer.public_key(), issuer, xkey })
+        Some(Self { issuers: vec![Issuer::new(issuer_seed)?], xkeys: Vec::from_iter(xkey) })
+    }
+
+    /// The same for servers whose configuration has other keys, too: each request is answered with those that it was made for. Fails as [`Callout::new`].
+    pub fn or(self, issuer_seed: &str, xkey_seed: Option<&str>) -> Option<Self> {
+        let other = Self::new(issuer_seed, xkey_seed)?;
+        Some(Self {
+            issuers: self.issuers.into_iter().chain(other.issuers).collect(),
+            xkeys: self.xkeys.into_iter().chain(other.xkeys).collect(),
+        })
     }
 
     /// Verifies a request, has it decided, and makes the answer. `server_xkey` is the value of [`super::XKEY_HEADER`], `now` is in Unix seconds.
@@ -94,14 +114,14 @@ impl Callout {
         now: i64,
         authorizer: &A,
     ) -> Result<Answered<A::Denied>, Invalid> {
-        let request = self.open(payload, server_xkey, now)?;
+        let Opened { request, issuer, seal } = self.open(payload, server_xkey, now)?;
         let decision = authorizer.authorize(&request).await;
         let outcome = match &decision {
-            Ok(user) => Outcome::Jwt(self.user_token(&request, user, now)?),
+            Ok(user) => Outcome::Jwt(issuer.user_token(&request, user, now)?),
             Err(_) => Outcome::Error("denied"),
         };
         let response = Claims {
-            iss: self.issuer_text.clone(),
+            iss: issuer.text.clone(),
             sub: request.user_nkey.clone(),
             aud: Some(request.server.id.clone()),
             name: None,
@@ -109,32 +129,39 @@ impl Callout {
             exp: None,
             nats: Response::from(outcome),
         };
-        let token = token::encode(&response, &self.issuer)?.into_bytes();
-        let payload = match (&self.xkey, server_xkey) {
-            (Some(own), Some(server)) => seal::seal(own, &seal::peer(server)?, &token)?,
-            _ => token,
+        let token = token::encode(&response, &issuer.pair)?.into_bytes();
+        let payload = match seal {
+            Some((own, server)) => seal::seal(own, &server, &token)?,
+            None => token,
         };
         Ok(Answered { payload, request, decision })
     }
 
-    fn open(&self, payload: &[u8], server_xkey: Option<&str>, now: i64) -> Result<Request, Invalid> {
+    fn open(&self, payload: &[u8], server_xkey: Option<&str>, now: i64) -> Result<Opened<'_>, Invalid> {
         if payload.len() > REQUEST_BYTES {
             return Err(Invalid::TooLarge);
         }
-        match (&self.xkey, server_xkey) {
-            (Some(own), Some(server)) => {
-                let token = seal::open(own, &seal::peer(server)?, payload)?;
-                let request = self.verify(&token, now)?;
+        match (self.xkeys.is_empty(), server_xkey) {
+            (false, Some(text)) => {
+                let server = seal::peer(text)?;
+                let opened =
+                    self.xkeys.iter().find_map(|own| Some((own, seal::open(own, &server, payload).ok()?)));
+                let (own, token) = opened.ok_or(Invalid::Seal)?;
+                let (request, issuer) = self.verify(&token, now)?;
                 // The box shows that somebody knows the callout's key; this, that it was the server that signed.
-                (request.server.xkey.as_deref() == Some(server)).then_some(request).ok_or(Invalid::Seal)
+                let signed = request.server.xkey.as_deref() == Some(text);
+                signed.then_some(Opened { request, issuer, seal: Some((own, server)) }).ok_or(Invalid::Seal)
             }
-            (Some(_), None) => Err(Invalid::NotSealed),
-            (None, Some(_)) => Err(Invalid::Sealed),
-            (None, None) => self.verify(payload, now),
+            (false, None) => Err(Invalid::NotSealed),
+            (true, Some(_)) => Err(Invalid::Sealed),
+            (true, None) => {
+                let (request, issuer) = self.verify(payload, now)?;
+                Ok(Opened { request, issuer, seal: None })
+            }
         }
     }
 
-    fn verify(&self, token: &[u8], now: i64) -> Result<Request, Invalid> {
+    fn verify(&self, token: &[u8], now: i64) -> Result<(Request, &Issuer), Invalid> {
         let claims: Claims<Request> = token::decode(token, KeyPairType::Server)?;
         let request = Request { issued: claims.iat, ..claims.nats };
         if claims.iss != request.server.id {
@@ -146,20 +173,26 @@ impl Callout {
         if !purpose {
             return Err(Invalid::Purpose);
         }
-        if claims.sub != self.issuer_text {
-            return Err(Invalid::Subject);
-        }
+        let issuer = self.issuers.iter().find(|issuer| issuer.text == claims.sub).ok_or(Invalid::Subject)?;
         let until = claims.exp.ok_or(Invalid::Time)?;
         if claims.iat > now.saturating_add(LEEWAY_SECS) || until < now.saturating_sub(LEEWAY_SECS) {
             return Err(Invalid::Time);
         }
         token::verifying_key(&request.user_nkey, KeyPairType::User).ok_or(Invalid::OneTimeKey)?;
-        Ok(request)
+        Ok((request, issuer))
+    }
+}
+
+impl Issuer {
+    fn new(seed: &str) -> Option<Self> {
+        let pair = KeyPair::from_seed(seed).ok()?;
+        let account = pair.key_pair_type() == KeyPairType::Account;
+        account.then(|| Self { text: pair.public_key(), pair })
     }
 
     fn user_token(&self, request: &Request, user: &User, now: i64) -> Result<String, Invalid> {
         let claims = Claims {
-            iss: self.issuer_text.clone(),
+            iss: self.text.clone(),
             sub: request.user_nkey.clone(),
             aud: Some(user.account.to_owned()),
             name: Some(user.name.clone()),
@@ -167,6 +200,6 @@ impl Callout {
             exp: Some(user.expires),
             nats: UserToken::new(user.publish.as_slice(), user.subscribe.as_slice()),
         };
-        token::encode(&claims, &self.issuer)
+        token::encode(&claims, &self.pair)
     }
 }

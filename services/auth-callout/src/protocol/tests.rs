@@ -378,6 +378,27 @@ fn secrets_dont_show_and_foreign_members_do_no_harm() {
     assert_eq!(request.connect.auth_token.unwrap().expose(), "hidden1");
 }
 
+#[tokio::test]
+async fn each_request_is_answered_with_the_keys_that_it_was_made_for() {
+    let (other_issuer, other_xkey) = (pair(KeyPairType::Account, 7), XKey::new_from_raw([8; 32]));
+    let other_seeds = (other_issuer.seed().unwrap(), other_xkey.seed().unwrap());
+    let callout = sealed_callout().or(&other_seeds.0, Some(&other_seeds.1)).unwrap();
+    let header = server_xkey().public_key();
+    for (issuer, xkey) in [(issuer(), own_xkey()), (other_issuer, other_xkey)] {
+        let mut claims = claims();
+        claims["sub"] = json!(issuer.public_key());
+        let request = server_xkey().seal(&signed(claims, &server()), &xkey).unwrap();
+        let answered = callout.answer(&request, Some(&header), NOW, &Always(Ok(user()))).await.unwrap();
+        let token = server_xkey().open(&answered.payload, &xkey).unwrap();
+        let response: Claims<Value> = token::decode(&token, KeyPairType::Account).unwrap();
+        assert_eq!(response.iss, issuer.public_key());
+        let user: Claims<Value> =
+            token::decode(response.nats["jwt"].as_str().unwrap().as_bytes(), KeyPairType::Account).unwrap();
+        assert_eq!(user.iss, issuer.public_key());
+    }
+    assert!(plain_callout().or("", None).is_none());
+}
+
 #[test]
 fn keys_of_another_kind_make_no_callout() {
     let seed = |kind| pair(kind, 1).seed().unwrap();

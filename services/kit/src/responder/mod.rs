@@ -18,6 +18,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
 mod connection;
 mod wire;
@@ -26,7 +27,7 @@ use crate::{
     Failure, Kind, Life,
     nats::{NatsArgs, key_pair},
     retry::{Attempt, until_done},
-    task, tls,
+    task, tls, trace,
 };
 use connection::{Halves, Plan};
 use wire::Word;
@@ -312,19 +313,23 @@ impl Run {
         let (outbox, answers) = (outbox.clone(), self.answers.clone());
         let answering = async move {
             let came = Instant::now();
-            let outcome =
-                match timeout(limits::CALLER_DEADLINE, AssertUnwindSafe(answer).catch_unwind()).await {
-                    Ok(Ok(outcome)) => outcome,
-                    Ok(Err(_)) => {
-                        tracing::error!(subject, "a request handler panicked");
-                        Some(Err(Code::Internal.into()))
-                    }
-                    Err(_) => Some(Err(Code::Unavailable.into())),
-                };
+            // A client's headers aren't read: a trace begins here.
+            let span = trace::endpoint(endpoint, None);
+            let answer = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone());
+            let outcome = match timeout(limits::CALLER_DEADLINE, answer).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => {
+                    tracing::error!(subject, "a request handler panicked");
+                    Some(Err(Code::Internal.into()))
+                }
+                Err(_) => Some(Err(Code::Unavailable.into())),
+            };
             let Some(outcome) = outcome else { return };
-            metrics.answered(endpoint, came.elapsed(), outcome.as_ref().err().map(|problem| problem.code));
+            let refused = outcome.as_ref().err().map(|problem| problem.code);
+            metrics.answered(endpoint, came.elapsed(), refused);
+            trace::answered(&span, refused);
             if let Err(problem) = &outcome {
-                tracing::debug!(%problem, "a client's request is refused");
+                span.in_scope(|| tracing::debug!(%problem, "a client's request is refused"));
             }
             let answer = wire::answer(&reply, &outcome);
             let room = answers.acquire_many_owned(cost(&answer)).await.ok();

@@ -6,4 +6,4 @@ mod probe;
 mod services;
 mod stopping;
 
-pub use probe::{IN_TIME, readiness};
+pub use probe::{IN_TIME, all_ready, processes, readiness};

@@ -5,7 +5,7 @@ mod cluster;
 mod connections;
 mod dead;
 mod expiry;
-mod feed;
+pub mod feed;
 mod hung;
 mod late;
 mod logins;

@@ -1,10 +1,9 @@
 use std::{collections::HashMap, time::Instant};
 
-use kez_tests::{ChatServer, Person, eventually, http, person::send};
+use kez_tests::{ChatServer, Person, disk::Disk, eventually, http, person::send};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::Disk;
 use crate::away::{IN_TIME, readiness};
 
 const PEOPLE: usize = 6;

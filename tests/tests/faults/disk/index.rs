@@ -2,9 +2,8 @@
 
 use std::{fs, os::unix::fs::symlink, time::Instant};
 
-use kez_tests::{Deployment, Person, eventually, http};
+use kez_tests::{Deployment, Person, disk::Disk, eventually, http};
 
-use super::Disk;
 use crate::away::{IN_TIME, readiness};
 
 #[tokio::test]

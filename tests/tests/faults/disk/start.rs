@@ -1,4 +1,5 @@
-use super::Disk;
+use kez_tests::disk::Disk;
+
 use crate::startup::{arguments, refused};
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod chains;
 mod crossing;
 mod drain;
+mod keys;
 mod kills;
 mod log;
 mod race;

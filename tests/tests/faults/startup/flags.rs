@@ -91,6 +91,9 @@ async fn wrong_flags_are_told_before_a_port_is_opened() {
         ("--nats-ws-origin", "https://kez.test/path"),
         ("--nats-login-minutes", "0"),
         ("--session-hours", "25"),
+        ("--otlp-endpoint", "ftp://collector.test"),
+        ("--otlp-endpoint", "nonsense"),
+        ("--trace-ratio", "1.1"),
         ("--no-such-flag", "1"),
     ];
     for (flag, value) in cases {

@@ -2,8 +2,10 @@
 
 mod admin;
 mod backup;
+mod canary;
 mod conversation;
 mod cut_off;
+mod faulty;
 mod identity;
 mod listening;
 mod lossy;

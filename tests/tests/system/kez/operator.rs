@@ -244,6 +244,42 @@ async fn each_process_is_handed_what_is_its_own() {
 }
 
 #[tokio::test]
+async fn new_keys_are_handed_out_and_the_old_ones_are_taken_back() {
+    let operator = Operator::new();
+    let (out, keys, conf) = (operator.dir().join("out"), operator.dir().join("keys"), operator.conf());
+    let (keys, conf) = (keys.to_str().unwrap(), conf.to_str().unwrap());
+    let init = ["--hand-out", out.to_str().unwrap()];
+    operator.init(&init).await;
+    let read = |path: &str| fs::read_to_string(out.join(path)).unwrap();
+    let files = ["gateway/service.nk", "registry/operator.pub", "auth-callout/callout-issuer.nk"];
+    let before = files.map(read);
+    for group in [&[][..], &["--callout"]] {
+        let said = operator.0.must(&[&["nats", "rotate-keys", keys], group].concat()).await;
+        assert!(said.contains("made ") && said.contains("kez nats rotate-keys --finish"), "{said}");
+    }
+    let again = &operator.0.json(&["nats", "rotate-keys", keys]).await[0];
+    assert_eq!(again["made"], 0, "once");
+    operator.init(&init).await;
+    let after = files.map(read);
+    assert!(before.iter().zip(&after).all(|(before, after)| before != after));
+    assert_eq!(read("auth-callout/old/callout-issuer.nk"), before[2]);
+    let ended = operator.check(&[conf]).await;
+    assert_eq!(ended.status, Some(0), "{}", ended.stdout);
+
+    operator.0.must(&["nats", "rotate-keys", "--finish", keys]).await;
+    let ended = operator.check(&[conf]).await;
+    assert!(ended.status == Some(1) && ended.stdout.contains("has another user"), "{}", ended.stdout);
+    operator.init(&init).await;
+    assert_eq!(files.map(read), after);
+    assert!(!out.join("auth-callout/old/callout-issuer.nk").exists());
+    assert_eq!(operator.check(&[conf]).await.status, Some(0));
+    let nothing = operator.0.must(&["nats", "rotate-keys", "--finish", keys]).await;
+    assert!(nothing.contains("there are no old keys"), "{nothing}");
+    let wrong = operator.0.run(&["nats", "rotate-keys", "--finish", "--callout", keys]).await;
+    assert_eq!(wrong.status, Some(2));
+}
+
+#[tokio::test]
 async fn monitoring_is_for_this_machine_or_for_a_network_of_its_own() {
     let operator = Operator::new();
     operator.init(&["--monitor"]).await;

@@ -161,7 +161,7 @@ impl Reader<'_> {
 }
 
 /// Ends when the user, or the system, asks the process to stop.
-async fn stop_signal() {
+pub async fn stop_signal() {
     #[cfg(unix)]
     let asked = async {
         use tokio::signal::unix::{SignalKind, signal};

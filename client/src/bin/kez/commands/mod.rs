@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod auth;
 pub mod backup;
+pub mod canary;
 pub mod claim;
 pub mod delete;
 pub mod identity;

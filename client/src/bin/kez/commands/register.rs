@@ -34,7 +34,8 @@ pub async fn run(context: &Context, handle: Handle) -> Result<(), Failure> {
     Ok(())
 }
 
-fn own_or_new(context: &Context) -> Result<Identity, Failure> {
+/// The key in the folder, which is made if there is none.
+pub fn own_or_new(context: &Context) -> Result<Identity, Failure> {
     if context.home.has_identity() {
         return Ok(context.home.identity()?);
     }

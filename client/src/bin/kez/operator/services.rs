@@ -1,6 +1,6 @@
 //! Services, by the NATS service API (ADR-32).
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use futures_util::StreamExt;
 use kez_proto::{Problem, headers};
@@ -20,6 +20,9 @@ pub struct Running {
     pub name: String,
     pub id: String,
     pub version: String,
+    /// What it tells of itself that stays as long as it runs.
+    #[serde(default, skip_serializing)]
+    pub metadata: HashMap<String, String>,
 }
 
 /// An instance of a service, and what it has done.

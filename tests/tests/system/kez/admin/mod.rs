@@ -1,5 +1,6 @@
 //! `kez admin`: what an operator sees and does.
 
+mod limits;
 mod orders;
 mod status;
 

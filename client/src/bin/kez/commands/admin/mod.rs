@@ -1,5 +1,6 @@
 //! `kez admin`: what an operator asks of a deployment, and does to it.
 
+mod limits;
 mod orders;
 mod status;
 mod table;
@@ -7,6 +8,7 @@ mod table;
 use clap::Subcommand;
 
 use self::{
+    limits::LimitsArgs,
     orders::{GraveArgs, HandleArgs},
     status::StatusArgs,
 };
@@ -28,6 +30,9 @@ pub enum AdminCommand {
     /// Delete all mail of a handle
     #[command(after_help = orders::PURGE)]
     Purge(GraveArgs),
+    /// Show the limits in force, or change them for all instances at once
+    #[command(after_help = limits::HELP)]
+    Limits(LimitsArgs),
 }
 
 pub async fn run(context: &Context, command: AdminCommand) -> Result<(), Failure> {
@@ -37,5 +42,6 @@ pub async fn run(context: &Context, command: AdminCommand) -> Result<(), Failure
         AdminCommand::Lift(args) => orders::lift(context, &args).await,
         AdminCommand::Release(args) => orders::release(context, &args).await,
         AdminCommand::Purge(args) => orders::purge(context, &args).await,
+        AdminCommand::Limits(args) => limits::run(context, &args).await,
     }
 }

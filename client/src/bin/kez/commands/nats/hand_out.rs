@@ -39,17 +39,26 @@ const SERVICES: [(&str, &[(&str, Owner)]); 5] = [
 /// It also has the keys that sign session tokens.
 const CALLOUT: &str = "auth-callout";
 
-/// Writes what isn't there as it should be, and takes away session keys that the deployment doesn't have any more: the files that changed, and how.
+/// Writes what isn't there as it should be, and takes away keys that the deployment doesn't have any more: the files that changed, and how.
 pub fn run(
     to: &Path,
     keys: &Keys,
     servers: &[(String, String)],
 ) -> Result<Vec<(PathBuf, &'static str)>, Failure> {
-    let mut files = vec![];
+    let (mut files, mut gone) = (vec![], vec![]);
     let seed = |from: &Path| read_seed(from).map(|seed| seed + "\n").map_err(failure);
     for (service, seeds) in SERVICES {
         for (name, owner) in seeds {
             files.push((to.join(service).join(name), seed(&keys.seed_file(*owner))?));
+        }
+    }
+    // For requests of nats-servers whose configuration has the keys before.
+    let old = to.join(CALLOUT).join("old");
+    for owner in [Owner::CalloutIssuer, Owner::CalloutXkey] {
+        let path = old.join(format!("{}.nk", owner.name()));
+        match keys.old(owner) {
+            Some((_, file)) => files.push((path, seed(&file)?)),
+            None => gone.push(path),
         }
     }
     let operator = format!("{}\n", keys.public(Role::Operator));
@@ -73,10 +82,13 @@ pub fn run(
     let wanted: HashSet<_> = files.iter().map(|(path, _)| path).collect();
     for (_, path) in session_keys::list(&session).map_err(failure)? {
         if !wanted.contains(&path) {
-            let failed = |e| Failure::refused(format!("can't remove {}: {e}", path.display()));
-            fs::remove_file(&path).map_err(failed)?;
-            changed.push((path, "removed"));
+            gone.push(path);
         }
+    }
+    for path in gone.into_iter().filter(|path| path.exists()) {
+        let failed = |e| Failure::refused(format!("can't remove {}: {e}", path.display()));
+        fs::remove_file(&path).map_err(failed)?;
+        changed.push((path, "removed"));
     }
     Ok(changed)
 }

@@ -5,13 +5,14 @@ mod hand_out;
 mod init;
 mod nodes;
 mod rotate;
+mod rotate_keys;
 mod trial;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use self::{check::CheckArgs, init::InitArgs, rotate::RotateArgs};
+use self::{check::CheckArgs, init::InitArgs, rotate::RotateArgs, rotate_keys::RotateKeysArgs};
 use crate::{context::Context, failure::Failure};
 
 const INIT_EXAMPLES: &str = "\
@@ -48,6 +49,16 @@ Examples:
   kez nats rotate-session-key /etc/kez/nats/keys
   kez nats rotate-session-key /var/lib/kez-chat/nats/keys    those of kez-chat-server";
 
+const ROTATE_KEYS_HELP: &str = "\
+Those of every service and of the operator; with --callout, those of auth_callout in the configuration. Nothing stands still meanwhile: first the old and the new
+key of each are good, and then the new one alone. If it is cut off, do it again. The keys of session tokens have a command of their own.
+
+Examples:
+  kez nats rotate-keys /etc/kez/nats/keys
+  kez nats rotate-keys --finish /etc/kez/nats/keys
+
+Of kez-chat-server, which reads all of them at its start: stop it, run both with <folder>/nats/keys, and start it.";
+
 #[derive(Subcommand)]
 pub enum NatsCommand {
     /// Make keys and configuration for nats-server: one, or a cluster
@@ -59,6 +70,9 @@ pub enum NatsCommand {
     /// Make the next key that signs session tokens; auth callouts change over by themselves
     #[command(after_help = ROTATE_EXAMPLES)]
     RotateSessionKey(RotateArgs),
+    /// Replace the keys by which everything logs in to NATS
+    #[command(after_help = ROTATE_KEYS_HELP)]
+    RotateKeys(RotateKeysArgs),
 }
 
 pub async fn run(context: &Context, command: NatsCommand) -> Result<(), Failure> {
@@ -66,6 +80,7 @@ pub async fn run(context: &Context, command: NatsCommand) -> Result<(), Failure>
         NatsCommand::Init(args) => init::run(context, &args),
         NatsCommand::Check(args) => check::run(context, args).await,
         NatsCommand::RotateSessionKey(args) => rotate::run(context, &args),
+        NatsCommand::RotateKeys(args) => rotate_keys::run(context, &args),
     }
 }
 
