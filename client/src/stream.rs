@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::{Stream, StreamExt, stream};
-use kez_proto::{Handle, mail::Message, sse::ResyncReason};
+use kez_proto::{Code, Handle, mail::Message, sse::ResyncReason};
 
 use crate::{
     Client, Cursor, Error, Identity,
@@ -48,7 +48,7 @@ pub enum Event {
 pub(crate) const GOOD: Duration = Duration::from_secs(10);
 
 /// Keeps a stream of this inbox open behind `cursor`, until it is dropped. It ends after its only `Err`: a refusal that no later
-/// try can change (a foreign key, an unknown handle, a clock that is off), or a server that doesn't speak this protocol.
+/// try can change (a foreign key, an unknown handle, at the first connection a clock that is off), or a server that doesn't speak this protocol.
 pub fn listen(
     client: Client,
     identity: Arc<Identity>,
@@ -131,7 +131,9 @@ impl Listener {
                 let sign_again =
                     error.wants_new_signature() && !std::mem::replace(&mut self.signed_again, true);
                 let stand_in = self.known && matches!(error, Error::Protocol { .. });
-                if !(error.is_transient() || sign_again || stand_in) {
+                // The wrong clock may be that of one instance of several.
+                let other_clock = self.known && error.code() == Some(Code::StaleTimestamp);
+                if !(error.is_transient() || sign_again || stand_in || other_clock) {
                     return Err(error);
                 }
                 Ok(Some(self.lost(error.to_string(), error.retry_after())))

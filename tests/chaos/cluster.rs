@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, process::Child};
 
 use kez_proto::subjects::Role;
-use kez_tests::{Process, SERVER, disk::Disk, nats::Nats, net::Host, process::binary};
+use kez_tests::{Process, SERVER, clock, disk::Disk, nats::Nats, net::Host, process::binary};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -58,12 +58,9 @@ impl Instance {
 
     /// Starts it again with a clock that is ten minutes ahead; not yet ready.
     pub fn start_ahead(&mut self) {
-        let library = faketime().expect("it was looked for at the start");
-        self.start_with(&[
-            ("LD_PRELOAD", library.to_str().unwrap()),
-            ("FAKETIME", "+10m"),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ]);
+        let ahead = clock::ahead().expect("it was there at the start");
+        let environment: Vec<_> = ahead.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.start_with(&environment);
     }
 
     fn start_with(&mut self, environment: &[(&str, &str)]) {
@@ -222,10 +219,4 @@ impl Cluster {
 fn program(kind: Kind) -> PathBuf {
     let other = std::env::var_os("KEZ_CHAOS_FANOUT").filter(|_| kind == Kind::Fanout);
     other.map_or_else(|| binary(kind.program()), PathBuf::from)
-}
-
-/// The library that gives a program a wrong clock, of the package `faketime`.
-pub fn faketime() -> Option<PathBuf> {
-    let folders = fs::read_dir("/usr/lib").ok()?.flatten().map(|folder| folder.path());
-    folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|library| library.is_file())
 }

@@ -15,6 +15,8 @@ pub struct Report {
 
 #[derive(Default)]
 struct Kind {
+    /// How often another fault was there at the same time; times are told of the others.
+    beside_another: usize,
     /// From when it was mended until all was ready.
     recoveries: Vec<Duration>,
     /// The longest time without an acknowledged message, meanwhile and after.
@@ -43,34 +45,41 @@ pub struct Totals {
 }
 
 impl Report {
-    /// One fault, or two at once, which both count.
+    /// One fault, or two at once.
     pub fn add(&mut self, faults: &[&Fault], recovery: Duration, silence: Duration) {
-        for fault in faults {
-            let kind = self.kinds.entry(fault.kind()).or_default();
-            kind.recoveries.push(recovery);
-            kind.silences.push(silence);
-        }
+        let timed = match faults {
+            [alone] => alone.kind(),
+            _ => {
+                for fault in faults {
+                    self.kinds.entry(fault.kind()).or_default().beside_another += 1;
+                }
+                "two at once".to_owned()
+            }
+        };
+        let kind = self.kinds.entry(timed).or_default();
+        kind.recoveries.push(recovery);
+        kind.silences.push(silence);
     }
 
     /// Writes the file, and prints the table.
     pub fn finish(mut self, totals: &Totals) {
-        let seconds = |time: Duration| (time.as_secs_f64() * 10.0).round() / 10.0;
         println!(
-            "\n| fault | times | ready again: median, longest (s) | nothing acknowledged: median, longest (s) |"
+            "\n| fault | alone | beside another | ready again: median, longest (s) | nothing acknowledged: median, longest (s) |"
         );
-        println!("|---|---|---|---|");
+        println!("|---|---|---|---|---|");
         let mut kinds = BTreeMap::new();
         for (name, kind) in &mut self.kinds {
-            let [recovery, silence] = [&mut kind.recoveries, &mut kind.silences].map(|times| {
-                times.sort();
-                (seconds(times[times.len() / 2]), seconds(*times.last().unwrap()))
-            });
-            let times = kind.recoveries.len();
-            println!("| {name} | {times} | {}, {} | {}, {} |", recovery.0, recovery.1, silence.0, silence.1);
+            let (alone, beside) = (kind.recoveries.len(), kind.beside_another);
+            let (recovery, silence) = (spread(&mut kind.recoveries), spread(&mut kind.silences));
+            let text = |times: Option<[f64; 2]>| {
+                times.map_or(String::new(), |[median, longest]| format!("{median:.1}, {longest:.1}"))
+            };
+            println!("| {name} | {alone} | {beside} | {} | {} |", text(recovery), text(silence));
             let told = json!({
-                "times": times,
-                "ready_again_seconds": {"median": recovery.0, "longest": recovery.1},
-                "nothing_acknowledged_seconds": {"median": silence.0, "longest": silence.1},
+                "alone": alone,
+                "beside_another": beside,
+                "ready_again_seconds": recovery,
+                "nothing_acknowledged_seconds": silence,
             });
             kinds.insert(name.clone(), told);
         }
@@ -81,6 +90,13 @@ impl Report {
         }
         fs::write(path(), format!("{report:#}\n")).unwrap();
     }
+}
+
+/// Median and longest, in seconds; none of none.
+fn spread(times: &mut [Duration]) -> Option<[f64; 2]> {
+    times.sort();
+    let seconds = |time: &Duration| (time.as_secs_f64() * 10.0).round() / 10.0;
+    Some([seconds(times.get(times.len() / 2)?), seconds(times.last()?)])
 }
 
 impl Totals {

@@ -31,6 +31,8 @@ pub struct Deployment {
     pub gateway_arguments: Vec<String>,
     /// See `fanout_arguments`.
     pub auth_callout_arguments: Vec<String>,
+    /// Environment variables of every service that is started from now on.
+    pub environment: Vec<(&'static str, String)>,
     dir: TempDir,
 }
 
@@ -113,6 +115,7 @@ impl Deployment {
             fanout_arguments: vec![],
             gateway_arguments: vec![],
             auth_callout_arguments: vec![],
+            environment: vec![],
             dir: tempfile::tempdir().unwrap(),
         }
     }
@@ -151,7 +154,9 @@ impl Deployment {
             ["--nats-url", urls, "--nats-nkey", &self.seed(role), "--drain-seconds", "2"].map(String::from);
         let more = self.arguments.iter().chain(more).cloned();
         let arguments = arguments.iter().map(ToString::to_string).chain(common).chain(more);
-        Process::spawn(name, &arguments.collect::<Vec<_>>())
+        let environment: Vec<_> =
+            self.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Process::spawn_with(name, &arguments.collect::<Vec<_>>(), &environment)
     }
 
     fn seed(&self, role: Role) -> String {

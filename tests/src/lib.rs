@@ -2,6 +2,7 @@
 //! Tests wait for conditions with a deadline; nothing here sleeps to be ready. Everything a test starts ends with it.
 
 pub mod chat_server;
+pub mod clock;
 pub mod collector;
 #[cfg(target_os = "linux")]
 pub mod delay;

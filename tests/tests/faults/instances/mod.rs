@@ -1,6 +1,7 @@
 //! Two of each service on one nats-server.
 
 mod chains;
+mod clock;
 mod crossing;
 mod drain;
 mod keys;
