@@ -230,6 +230,15 @@ impl Nats {
         self.connect(&self.keys.seed_file(role), &role.inbox_prefix()).await
     }
 
+    /// How many messages the services' connections of this name were sent so far.
+    pub async fn sent_to(&self, name: &str) -> u64 {
+        let system = self.connect(&self.keys.seed_file(kez_nats::Owner::System), "_INBOX").await;
+        let answer = system.request("$SYS.REQ.SERVER.PING.CONNZ", "{}".into()).await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+        let all = answer["data"]["connections"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        all.iter().filter(|one| one["name"] == name).map(|one| one["out_msgs"].as_u64().unwrap()).sum()
+    }
+
     /// How many subscriptions of the services there are to this very subject.
     pub async fn subscribers(&self, subject: &str) -> usize {
         let system = self.connect(&self.keys.seed_file(kez_nats::Owner::System), "_INBOX").await;

@@ -1,16 +1,19 @@
 //! SIGTERM: what is under way is finished, streams end in order, the exit code is 0.
 
-use std::time::Duration;
-
 use kez_proto::subjects;
-use kez_tests::{Deployment, Person, load::Load, person::send, sse::Stream, within};
+use kez_tests::{
+    Deployment, Person, eventually, http, load::Load, nats::Nats, person::send, sse::Stream, within,
+};
 use nix::sys::signal::Signal;
+use reqwest::Response;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::urls;
 
 const SENDERS: u64 = 4;
+/// Requests that lie before a frozen process.
+const COUNT: u64 = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_is_told_to_stop_ends_its_streams_in_order() {
@@ -53,32 +56,42 @@ async fn services_that_are_told_to_stop_answer_what_is_under_way() {
     assert_eq!(send(&url, "alice", json!({"n": "first"})).await.status(), 201);
 
     // Frozen, it can't answer; what is sent now is under way to it for certain.
+    let before = deployment.nats.sent_to("fanout").await;
     deployment.fanouts[0].signal(Signal::SIGSTOP);
+    let client = http::client();
     let mut requests = JoinSet::new();
-    for n in 0..20 {
-        let url = url.clone();
-        requests.spawn(async move { send(&url, "alice", json!({"n": n})).await.status().as_u16() });
+    for n in 0..COUNT {
+        let body = json!({"to": "alice", "envelope": {"n": n}});
+        requests.spawn(client.post(format!("{url}/v1/messages")).json(&body).send());
     }
-    under_way().await;
+    under_way(&deployment.nats, "fanout", before).await;
     deployment.fanouts[0].signal(Signal::SIGTERM);
     deployment.fanouts[0].signal(Signal::SIGCONT);
     let status = deployment.fanouts[0].ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
-    assert_eq!(within("sends are answered", requests.join_all()).await, [201; 20]);
+    created(requests).await;
 
+    let before = deployment.nats.sent_to("registry").await;
     deployment.registries[0].signal(Signal::SIGSTOP);
     let mut requests = JoinSet::new();
-    for n in 0..20 {
-        let url = url.clone();
-        requests
-            .spawn(async move { Person::new(&format!("person-{n}")).register(&url).await.status().as_u16() });
+    for n in 0..COUNT {
+        let person = Person::new(&format!("person-{n}"));
+        requests.spawn(client.post(format!("{url}/v1/register")).json(&person.registration()).send());
     }
-    under_way().await;
+    under_way(&deployment.nats, "registry", before).await;
     deployment.registries[0].signal(Signal::SIGTERM);
     deployment.registries[0].signal(Signal::SIGCONT);
     let status = deployment.registries[0].ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
-    assert_eq!(within("registrations are answered", requests.join_all()).await, [201; 20]);
+    created(requests).await;
+}
+
+/// All are answered with 201.
+async fn created(requests: JoinSet<reqwest::Result<Response>>) {
+    for answer in within("requests are answered", requests.join_all()).await {
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), 201, "{:?}", answer.text().await);
+    }
 }
 
 /// The same for requests over NATS, which come on a connection of their own.
@@ -95,15 +108,19 @@ async fn clients_over_nats_are_answered_by_services_that_are_told_to_stop() {
     };
     // Whatever it needs of others it has now.
     ask(&send, json!({"to": "alice", "envelope": {"n": "first"}})).await;
-    let frozen = [(&send, &mut deployment.fanouts[0]), (&lookup, &mut deployment.registries[0])];
-    for (subject, service) in frozen {
+    let frozen = [
+        (&send, "fanout-clients", &mut deployment.fanouts[0]),
+        (&lookup, "registry-clients", &mut deployment.registries[0]),
+    ];
+    for (subject, name, service) in frozen {
+        let before = deployment.nats.sent_to(name).await;
         service.signal(Signal::SIGSTOP);
         let mut requests = JoinSet::new();
-        for n in 0..20 {
+        for n in 0..COUNT {
             let request = json!({"to": "alice", "handle": "alice", "envelope": {"n": n}});
             requests.spawn(ask(subject, request));
         }
-        under_way().await;
+        under_way(&deployment.nats, name, before).await;
         service.signal(Signal::SIGTERM);
         service.signal(Signal::SIGCONT);
         let status = service.ended().await;
@@ -114,9 +131,10 @@ async fn clients_over_nats_are_answered_by_services_that_are_told_to_stop() {
     }
 }
 
-/// Nothing outside tells that requests lie in a frozen process's socket; far less than a request's deadline, far more than the way there.
-async fn under_way() {
-    tokio::time::sleep(Duration::from_millis(500)).await;
+/// Waits until nats-server has sent so many more requests to the service's connection of this name: they lie in the frozen process's socket.
+async fn under_way(nats: &Nats, name: &str, before: u64) {
+    let what = format!("requests lie before {name}");
+    eventually(&what, async || (nats.sent_to(name).await >= before + COUNT).then_some(())).await;
 }
 
 /// Instances replaced one after the other, as a deploy does: nobody notices.
