@@ -31,6 +31,20 @@ pub enum What {
     Apart,
 }
 
+impl What {
+    pub const ALL: [Self; 9] = [
+        Self::Kill,
+        Self::Pause,
+        Self::Cut,
+        Self::Loss,
+        Self::Slow,
+        Self::Full,
+        Self::Clock,
+        Self::Corrupt,
+        Self::Apart,
+    ];
+}
+
 /// Where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

@@ -24,8 +24,12 @@ pub async fn delay(time: Duration) -> io::Result<Infallible> {
     queue.set_nonblocking(true);
     let mut held = VecDeque::new();
     loop {
-        while let Ok(packet) = queue.recv() {
-            held.push_back((Instant::now() + time, packet));
+        loop {
+            match queue.recv() {
+                Ok(packet) => held.push_back((Instant::now() + time, packet)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
         }
         while let Some((_, packet)) = held.pop_front_if(|(due, _)| *due <= Instant::now()) {
             // As it came, it is accepted.

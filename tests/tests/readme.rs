@@ -20,6 +20,10 @@ const README: &str = include_str!("../../README.md");
 const THREAT_MODEL: &str = include_str!("../../docs/threat-model.md");
 const ADDRESS: &str = "127.0.0.1:6969";
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
 /// The code blocks of this language below this heading.
 fn blocks(heading: &str, language: &str) -> Vec<&'static str> {
     let (_, section) = README.split_once(&format!("\n## {heading}\n")).expect("the heading is there");
@@ -128,9 +132,18 @@ async fn chat_from_two_terminals() {
     assert!(heard.contains("bobby@kez.lat: hello from the other terminal"), "{heard}");
 }
 
+/// docs/faults.md says that the checker finds it out, which is `make chaos-broken`.
+#[test]
+fn the_patch_that_breaks_the_fan_out_fits() {
+    let mut git = Command::new("git");
+    git.args(["apply", "--check", "tests/chaos/broken.patch"]).current_dir(root());
+    let output = git.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn every_test_that_the_threat_model_names_is_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = root();
     let names = Regex::new(r"`([a-z0-9_./-]+\.(?:rs|ts))::([^`]+)`").unwrap();
     let mut found = 0;
     for (_, [file, name]) in names.captures_iter(THREAT_MODEL).map(|named| named.extract()) {

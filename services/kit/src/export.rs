@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use opentelemetry::{Context, trace::TracerProvider};
+use opentelemetry::{Context, KeyValue, trace::TracerProvider};
 use opentelemetry_otlp::{Protocol, SpanExporter as OtlpExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
@@ -65,11 +65,16 @@ impl Export {
             endpoint: endpoint.to_owned(),
             told: Arc::default(),
         };
-        let process = std::env::current_exe().ok();
-        let name = process.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
-        let resource = Resource::builder()
-            .with_service_name(name.unwrap_or_default().into_owned())
-            .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+        let mut resource = Resource::builder().with_attributes([
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            KeyValue::new("service.instance.id", format!("{:016x}", fastrand::u64(..))),
+        ]);
+        if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
+            let process = std::env::current_exe().ok();
+            let name =
+                process.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
+            resource = resource.with_service_name(name.unwrap_or_default().into_owned());
+        }
         let provider = SdkTracerProvider::builder()
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(args.trace_ratio))))
             .with_span_processor(Ended(counts.ended))
@@ -101,12 +106,21 @@ impl Export {
 fn exporter(endpoint: &str) -> Result<OtlpExporter, Failure> {
     let wrong = |why: &dyn std::fmt::Display| {
         let flag = "--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)";
-        Failure::new(Kind::Configuration, format!("{flag} {endpoint}: {why}"))
+        Failure::new(Kind::Configuration, format!("{flag}: {why}"))
     };
     let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
     let parsed = Url::parse(&url).map_err(|e| wrong(&e))?;
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err(wrong(&"must begin with http:// or https://"));
+    }
+    // A password would be told in the log.
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(wrong(
+            &"must not have a user or a password in it; OTEL_EXPORTER_OTLP_HEADERS is for those",
+        ));
+    }
+    if parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(wrong(&"must end before ? and #: /v1/traces is added to it"));
     }
     let client = Client::builder().timeout(TIMEOUT).tls_backend_preconfigured(tls::of_this_system()?);
     OtlpExporter::builder()

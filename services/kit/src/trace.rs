@@ -104,6 +104,10 @@ pub(crate) fn answered(span: &Span, refused: Option<Code>) {
 
 /// A request over NATS that is sent, as part of the trace in which this is called.
 pub(crate) fn request(subject: &Subject) -> Span {
+    // What a service asks of its own accord is no request from outside.
+    if Span::current().is_none() {
+        return Span::none();
+    }
     info_span!(
         target: TARGET,
         "request",

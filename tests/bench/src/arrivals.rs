@@ -38,6 +38,10 @@ impl Arrivals {
     /// A number for a message that is due at this time.
     pub fn due(&self, at: Instant) -> usize {
         let n = self.next.fetch_add(1, Relaxed);
+        assert!(
+            n < CAPACITY,
+            "more than {CAPACITY} messages of one run: choose fewer --seconds or --repeats"
+        );
         self.due[n].store(self.since(at), Relaxed);
         n
     }

@@ -100,6 +100,9 @@ async fn a_message_is_one_trace_from_the_gateway_to_the_store() {
         (!trace(&collector, "GET /v1/inbox/{handle}", "200").is_empty()).then_some(())
     })
     .await;
+    // What services ask of their own accord is in none.
+    let asked: Vec<_> = collector.spans().into_iter().filter(|e| e.span.kind() == Client).collect();
+    assert!(!asked.is_empty() && asked.iter().all(|e| !e.span.parent_span_id.is_empty()), "{asked:?}");
     for body in collector.bodies() {
         let text = String::from_utf8_lossy(&body).into_owned();
         let key = alice.identity.primary().to_string();

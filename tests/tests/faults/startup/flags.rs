@@ -93,6 +93,8 @@ async fn wrong_flags_are_told_before_a_port_is_opened() {
         ("--session-hours", "25"),
         ("--otlp-endpoint", "ftp://collector.test"),
         ("--otlp-endpoint", "nonsense"),
+        ("--otlp-endpoint", "http://user:secret@collector.test"),
+        ("--otlp-endpoint", "http://collector.test?token=secret"),
         ("--trace-ratio", "1.1"),
         ("--no-such-flag", "1"),
     ];

@@ -24,7 +24,7 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Opens one for each way that is asked for. Where NATS is, is found out once.
+    /// Opens one for each way that is asked for. Where NATS is, is found out once, and anew after a failure.
     pub async fn open(
         context: &Context,
         member: &Member,
@@ -46,7 +46,8 @@ impl Mailbox {
         }
         for mailbox in &mut all {
             let connected = |event| matches!(event, Event::Connected { .. }).then_some(());
-            mailbox.wait(Step::Connect, args.deadline, connected).await?;
+            // Where NATS is may be another place by now.
+            mailbox.wait(Step::Connect, args.deadline, connected).await.inspect_err(|_| *known = None)?;
         }
         Ok(all)
     }

@@ -79,7 +79,10 @@ pub async fn run(context: &Context, args: CanaryArgs) -> Result<(), Failure> {
     tokio::select! {
         outcome = sing(&context, &args, &counts) => outcome,
         outcome = served => outcome,
-        () = stop_signal() => Ok(()),
+        () = stop_signal() => match args.once {
+            true => Err(Failure::refused("stopped before it was known whether all goes well")),
+            false => Ok(()),
+        },
     }
 }
 

@@ -93,9 +93,14 @@ pub async fn round(context: &Context, args: &CanaryArgs, nats: &mut Option<Nats>
     let deleted = client.delete(identity, &profile.server, &profile.handle, sent.seq);
     let deleted = within(Step::Delete, Way::Http, deadline, deleted).await;
     let arrived = arrived?;
+    // Another canary with this key may have been sooner.
     if deleted?.purged == 0 {
-        let gone = Failure::refused("the message was gone before");
-        return Err(Failed::at(Step::Delete, Way::Http, deadline)(gone));
+        let oldest = client.inbox(identity, &profile.handle, 0, Some(1));
+        let oldest = within(Step::Delete, Way::Http, deadline, oldest).await?;
+        if oldest.messages.first().is_some_and(|mail| mail.seq <= sent.seq) {
+            let there = Failure::refused("the message is still there");
+            return Err(Failed::at(Step::Delete, Way::Http, deadline)(there));
+        }
     }
     Ok(Took { accepted: answered - begun, arrived })
 }
