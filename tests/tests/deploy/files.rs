@@ -27,6 +27,22 @@ fn images_have_the_versions_that_the_project_needs() {
     assert!(nats > (NEEDED.major, NEEDED.minor), "{nats:?} may be older than {NEEDED}");
 }
 
+/// cargo wants to see every member of the workspace, whichever it builds.
+#[test]
+fn the_image_is_built_from_every_member_of_the_workspace() {
+    let taken = fs::read_to_string(deploy("Dockerfile.dockerignore")).unwrap();
+    let manifest = fs::read_to_string(deploy("../Cargo.toml")).unwrap();
+    let members = found(&manifest, r"(?m)^members = \[(.*)\]$").replace('"', "");
+    for member in members.split(", ") {
+        let folder = member.trim_end_matches("/*");
+        let whole = taken.lines().any(|line| line == format!("!{folder}"));
+        assert!(
+            whole || taken.contains(&format!("!{folder}/Cargo.toml\n")),
+            "{member} isn't in the image's build"
+        );
+    }
+}
+
 #[test]
 fn caddy_reads_its_file() {
     if here("caddy", "version") {
