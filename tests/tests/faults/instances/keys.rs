@@ -111,6 +111,9 @@ async fn a_callout_starts_although_replacing_its_keys_was_cut_off() {
         rotate(&mut deployment, &["--callout"]);
         let keys = &deployment.nats.keys;
         fs::rename(keys.old(not_yet).unwrap().1, keys.seed_file(not_yet)).unwrap();
+        deployment.nats.take_keys();
+        deployment.nats.kill();
+        deployment.nats.restart().await;
         assert!(deployment.auth_callouts[0].terminate().await.success());
         deployment.auth_callouts[0] = deployment.auth_callout();
         deployment.auth_callouts[0].ready().await;
