@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown},
     path::Path,
 };
 
@@ -12,6 +12,19 @@ use crate::Error;
 pub fn make(dir: &Path) -> Result<(), Error> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(Error::io("make the folder", dir))?;
     check(dir)
+}
+
+/// The same for one that is the user's whose folder it is in.
+pub fn make_in(parent: &Path, name: &str) -> Result<(), Error> {
+    let dir = parent.join(name);
+    make(&dir)?;
+    let look = |dir: &Path| fs::metadata(dir).map_err(Error::io("look at", dir));
+    let (own, owner) = (look(&dir)?, look(parent)?);
+    if own.uid() == owner.uid() {
+        return Ok(());
+    }
+    // Not by a link that this user may have put there meanwhile.
+    lchown(&dir, Some(owner.uid()), Some(owner.gid())).map_err(Error::io("change the owner of", dir))
 }
 
 /// [`Error::Keys`] if others may put keys of theirs there.

@@ -39,8 +39,9 @@ impl Group {
 /// [`Error::Keys`] and [`Error::Io`] as of [`Keys::load`].
 pub fn begin(dir: &Path, group: Group) -> Result<usize, Error> {
     Keys::load(dir)?;
+    seed::remove_unfinished(dir)?;
+    folder::make_in(dir, OLD)?;
     let old = dir.join(OLD);
-    folder::make(&old)?;
     let mut made = 0;
     for owner in group.owners() {
         if old_key(dir, owner)?.is_some() {
@@ -66,6 +67,7 @@ pub fn begin(dir: &Path, group: Group) -> Result<usize, Error> {
 pub fn finish(dir: &Path) -> Result<bool, Error> {
     let keys = Keys::load(dir)?;
     let (old, gone) = (dir.join(OLD), dir.join(GONE));
+    seed::remove_unfinished(dir)?;
     remove(&gone)?;
     if !old.exists() {
         return Ok(false);

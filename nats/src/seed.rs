@@ -1,20 +1,22 @@
 //! Files that hold one secret each: a seed, its line's end, and nothing else.
 
 use std::{
-    fs::File,
+    fs::{self, File, Metadata},
     io::{self, Read, Write},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt, fchown},
     path::Path,
 };
 
 use data_encoding::BASE32_NOPAD;
 use nkeys::{KeyPair, KeyPairType, XKey};
-use tempfile::NamedTempFile;
+use tempfile::{Builder, NamedTempFile};
 
 use crate::{Error, folder};
 
 /// A seed is 58 characters.
 const FILE_BYTES: u64 = 1024;
+/// How the name of a seed's file begins that isn't whole yet.
+const UNFINISHED: &str = ".unfinished-";
 
 /// The kinds of nkeys in use.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,10 +115,28 @@ pub fn create(path: &Path, kind: Kind) -> Result<bool, Error> {
     Ok(made)
 }
 
-/// The same in the place of the one that is there.
+/// The same in the place of the one that is there, for the user whose file that was.
 pub fn replace(path: &Path, kind: Kind) -> Result<(), Error> {
-    fresh(path, kind)?.persist(path).map_err(|e| Error::io("write", path)(e.error))?;
+    let file = fresh(path, kind)?;
+    let look = |metadata: io::Result<Metadata>| metadata.map_err(Error::io("look at", path));
+    let (own, before) = (look(file.as_file().metadata())?, look(fs::metadata(path))?);
+    if own.uid() != before.uid() {
+        let given = fchown(&file, Some(before.uid()), Some(before.gid()));
+        given.map_err(Error::io("change the owner of", file.path()))?;
+    }
+    file.persist(path).map_err(|e| Error::io("write", path)(e.error))?;
     folder::sync(dir_of(path))
+}
+
+/// Deletes the seeds in this folder whose process was killed before they had their names.
+pub fn remove_unfinished(dir: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
+        let entry = entry.map_err(Error::io("read", dir))?;
+        if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+            fs::remove_file(entry.path()).map_err(Error::io("remove", entry.path()))?;
+        }
+    }
+    Ok(())
 }
 
 /// A fresh seed on disk, in a file that has no name that counts.
@@ -125,7 +145,7 @@ fn fresh(path: &Path, kind: Kind) -> Result<NamedTempFile, Error> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|e| failed(io::Error::other(e)))?;
     let seed = kind.seed(random).map_err(|e| failed(io::Error::other(e)))?;
-    let mut file = NamedTempFile::new_in(dir_of(path)).map_err(failed)?;
+    let mut file = Builder::new().prefix(UNFINISHED).tempfile_in(dir_of(path)).map_err(failed)?;
     writeln!(file, "{seed}").and_then(|()| file.as_file().sync_all()).map_err(failed)?;
     Ok(file)
 }

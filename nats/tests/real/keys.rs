@@ -1,7 +1,8 @@
 use std::{
     collections::HashSet,
     fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
+    io::ErrorKind,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::Path,
     thread,
 };
@@ -263,4 +264,45 @@ fn a_replacing_that_was_cut_off_goes_on_where_it_stopped_and_is_not_finished_bef
     assert!(!rotation::finish(dir.path()).unwrap());
     assert!(!dir.path().join("old.gone").exists());
     assert_eq!(Keys::load(dir.path()).unwrap().public(first), whole.public(first));
+}
+
+#[test]
+fn what_a_killed_process_left_unfinished_is_deleted_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    Keys::load_or_create(dir.path()).unwrap();
+    let (left, other) = (dir.path().join(".unfinished-x1Y2z3"), dir.path().join(".mine"));
+    fs::write(&other, "").unwrap();
+    let replace = || assert_ne!(rotation::begin(dir.path(), Group::Users).unwrap(), 0);
+    let finish = || assert!(rotation::finish(dir.path()).unwrap());
+    for step in [&replace as &dyn Fn(), &finish] {
+        fs::write(&left, "SU").unwrap();
+        step();
+        assert!(!left.exists() && other.exists());
+    }
+}
+
+/// Root alone can try it.
+#[test]
+fn keys_that_root_replaces_stay_their_users() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = Keys::load_or_create(dir.path()).unwrap();
+    let files = Owner::all().map(|owner| keys.seed_file(owner));
+    for path in files.chain([dir.path().to_owned()]) {
+        match chown(&path, Some(1234), Some(2345)) {
+            Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+                eprintln!("SKIPPED: this test needs to be root");
+                return;
+            }
+            done => done.unwrap(),
+        }
+    }
+    let all = rotation::begin(dir.path(), Group::Users).unwrap();
+    assert_eq!(all, Group::Users.owners().len());
+    let replaced = Keys::load(dir.path()).unwrap();
+    let old = Group::Users.owners().into_iter().map(|owner| replaced.old(owner).unwrap().1);
+    let files = Owner::all().map(|owner| keys.seed_file(owner));
+    for path in files.chain(old).chain([dir.path().join("old")]) {
+        let file = fs::metadata(&path).unwrap();
+        assert_eq!((file.uid(), file.gid()), (1234, 2345), "{}", path.display());
+    }
 }

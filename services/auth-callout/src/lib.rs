@@ -135,8 +135,14 @@ fn callouts(keys: &Path) -> Result<(Callout, Callout), Failure> {
     let (issuer, xkey) = (read(keys, ISSUER)?, read(keys, XKEY)?);
     let mut both = Callout::new(&issuer, Some(&xkey)).zip(Callout::new(&issuer, None));
     let old = keys.join("old");
-    if old.join(ISSUER).exists() {
-        let (issuer, xkey) = (read(&old, ISSUER)?, read(&old, XKEY)?);
+    let before = |name: &str, now: &String| match old.join(name).exists() {
+        true => read(&old, name),
+        false => Ok(now.clone()),
+    };
+    // One may be there without the other, where replacing them was cut off.
+    let previous = (before(ISSUER, &issuer)?, before(XKEY, &xkey)?);
+    if previous != (issuer, xkey) {
+        let (issuer, xkey) = previous;
         let or = |(sealed, plain): (Callout, Callout)| {
             sealed.or(&issuer, Some(&xkey)).zip(plain.or(&issuer, None))
         };

@@ -1,6 +1,6 @@
 //! The keys by which everything logs in to NATS are replaced.
 
-use std::{path::Path, process::Command, sync::Arc};
+use std::{fs, path::Path, process::Command, sync::Arc};
 
 use async_nats::{ConnectErrorKind, ConnectOptions};
 use kez_nats::{Keys, Owner, read_seed, rotation::Group};
@@ -99,6 +99,25 @@ async fn the_keys_of_the_auth_callout_are_replaced_one_server_after_the_other() 
     assert_ne!(deployment.nats.keys.configured(Owner::CalloutIssuer), both.configured(Owner::CalloutIssuer));
     for n in 0..3 {
         refused(&old, &deployment.node(n).url()).await;
+    }
+}
+
+/// As a folder of keys is while some are replaced and others not yet: each old key that is there counts.
+#[tokio::test]
+async fn a_callout_starts_although_replacing_its_keys_was_cut_off() {
+    let mut deployment = Deployment::start(1).await;
+    let bob = Person::registered("bobby", deployment.url(0)).await;
+    for not_yet in [Owner::CalloutXkey, Owner::CalloutIssuer] {
+        rotate(&mut deployment, &["--callout"]);
+        let keys = &deployment.nats.keys;
+        fs::rename(keys.old(not_yet).unwrap().1, keys.seed_file(not_yet)).unwrap();
+        deployment.nats.take_keys();
+        deployment.nats.kill();
+        deployment.nats.restart().await;
+        assert!(deployment.auth_callouts[0].terminate().await.success());
+        deployment.auth_callouts[0] = deployment.auth_callout();
+        deployment.auth_callouts[0].ready().await;
+        bob.connect_nats(&deployment.nats.url()).await;
     }
 }
 

@@ -47,18 +47,18 @@ pub fn run(
 ) -> Result<Vec<(PathBuf, &'static str)>, Failure> {
     let (mut files, mut gone) = (vec![], vec![]);
     let seed = |from: &Path| read_seed(from).map(|seed| seed + "\n").map_err(failure);
-    for (service, seeds) in SERVICES {
-        for (name, owner) in seeds {
-            files.push((to.join(service).join(name), seed(&keys.seed_file(*owner))?));
-        }
-    }
-    // For requests of nats-servers whose configuration has the keys before.
+    // For requests of nats-servers whose configuration has the keys before: written first, so that the new ones never stand alone.
     let old = to.join(CALLOUT).join("old");
     for owner in [Owner::CalloutIssuer, Owner::CalloutXkey] {
         let path = old.join(format!("{}.nk", owner.name()));
         match keys.old(owner) {
             Some((_, file)) => files.push((path, seed(&file)?)),
             None => gone.push(path),
+        }
+    }
+    for (service, seeds) in SERVICES {
+        for (name, owner) in seeds {
+            files.push((to.join(service).join(name), seed(&keys.seed_file(*owner))?));
         }
     }
     let operator = format!("{}\n", keys.public(Role::Operator));
