@@ -14,6 +14,9 @@ pub const TYPE: &str = "kez.chat.operator_limits";
 pub const LIMIT_MAX: u32 = 1_000_000;
 
 /// A limit that an operator may order. Each is also a flag of services, `--limit-<name>`.
+///
+/// A new name goes with a new `FORMAT` of the registry's index: an order of that name, which earlier versions ignored, counts from then on, and so every index
+/// must be built anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
@@ -75,6 +78,22 @@ impl FromStr for Limit {
 
 /// What is ordered: all limits that are, each at most [`LIMIT_MAX`]; 0 is no limit. What isn't among them is as the services were started.
 pub type Limits = BTreeMap<Limit, u32>;
+
+/// What is ordered, as a registry tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InForce {
+    /// By their names, of which a later version may have more.
+    pub limits: BTreeMap<String, u32>,
+    /// When the order was signed; the next one must be of a later second. `None` if there never was one.
+    pub signed_at: Option<Timestamp>,
+}
+
+impl InForce {
+    /// Those whose names this version knows.
+    pub fn known(&self) -> Limits {
+        self.limits.iter().filter_map(|(name, limit)| Some((name.parse().ok()?, *limit))).collect()
+    }
+}
 
 /// The payload of an order's envelope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,6 +203,14 @@ mod tests {
             assert_eq!(limit.name().parse(), Ok(limit));
             assert_eq!(serde_json::to_value(limit).unwrap(), limit.name());
         }
+    }
+
+    #[test]
+    fn what_a_later_version_orders_leaves_the_rest_in_force() {
+        let told = json!({"limits": {"mails": 1, "sends": 5}, "signed_at": "2026-05-25T03:00:00Z"});
+        let told: InForce = serde_json::from_value(told).unwrap();
+        assert_eq!(told.known(), Limits::from([(Limit::Sends, 5)]));
+        assert_eq!(told.limits.len(), 2);
     }
 
     const CANONICAL: &str = r#"{"created_at":"2026-05-25T03:00:00Z","limits":{"client-requests":1000000,"sends":0},"primary":"ed25519:fd1724385aa0c75b64fb78cd602fa1d991fdebf76b13c58ed702eac835e9f618","server":"kez.lat","type":"kez.chat.operator_limits","version":1}"#;

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Handle, Primary, Timestamp, limits::HANDLE_RESERVED, limits_order::Limits};
+use crate::{
+    Handle, Primary, Timestamp,
+    limits::HANDLE_RESERVED,
+    limits_order::{InForce, Limits},
+};
 
 /// A handle's binding, as the index keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,4 +88,11 @@ pub struct Ruling {
     pub signed_at: Timestamp,
     /// Digest of the order's envelope.
     pub digest: String,
+}
+
+impl From<Ruling> for InForce {
+    fn from(Ruling { limits, signed_at, .. }: Ruling) -> Self {
+        let limits = limits.into_iter().map(|(limit, count)| (limit.to_string(), count)).collect();
+        Self { limits, signed_at: Some(signed_at) }
+    }
 }

@@ -39,9 +39,9 @@ pub const REGISTRY_REBIND: &str = "kez.registry.rebind";
 pub const REGISTRY_RELEASE: &str = "kez.registry.release";
 /// `kez.registry.order`: an operator's order → [`crate::registry::Ordered`].
 pub const REGISTRY_ORDER: &str = "kez.registry.order";
-/// `kez.registry.limits`: nothing → [`crate::limits_order::Limits`].
+/// `kez.registry.limits`: nothing → [`crate::limits_order::InForce`].
 pub const REGISTRY_LIMITS: &str = "kez.registry.limits";
-/// `kez.registry.set-limits`: an operator's order about limits → [`crate::limits_order::Limits`].
+/// `kez.registry.set-limits`: an operator's order about limits → [`crate::limits_order::InForce`].
 pub const REGISTRY_SET_LIMITS: &str = "kez.registry.set-limits";
 
 /// `kez.sigchain.append`: [`crate::sigchain::Append`] → [`crate::sigchain::Appended`].

@@ -69,13 +69,13 @@ pub const TABLE: &[SubjectDoc] = &[
         subject: REGISTRY_LIMITS,
         from: "gateway, fanout, registry, operator",
         to: "registry (queue)",
-        carries: "nothing → `Limits`",
+        carries: "nothing → `InForce`",
     },
     SubjectDoc {
         subject: REGISTRY_SET_LIMITS,
         from: "operator",
         to: "registry (queue)",
-        carries: "an operator's order about limits → `Limits`",
+        carries: "an operator's order about limits → `InForce`",
     },
     SubjectDoc {
         subject: SIGCHAIN_APPEND,

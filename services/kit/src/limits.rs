@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use kez_proto::{
     limits::SERVICE_DEADLINE,
-    limits_order::{Limit, Limits},
+    limits_order::{InForce, Limit, Limits},
     registry::Entry,
     subjects,
 };
@@ -19,6 +19,8 @@ use crate::{Failure, Nats, nats::Unanswered, task};
 const EVERY: Duration = Duration::from_secs(60);
 /// The same while none answers.
 const AGAIN: Duration = Duration::from_secs(1);
+
+const OLD_CONFIGURATION: &str = "nats-server's configuration is older than this version, and lets it ask for no limits: those of its flags hold. Run kez nats init and have nats-servers read what it writes";
 
 /// What the operator has ordered. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -33,7 +35,10 @@ impl Ordered {
         let (sender, ordered) = watch::channel(Limits::new());
         let (nats, mut connections) = (nats.clone(), nats.connections());
         task::spawn("limits", async move {
+            let mut forbidden = None;
             loop {
+                let mut error = nats.error.clone();
+                error.mark_unchanged();
                 let pause = match ask(&nats).await {
                     Ok(limits) => {
                         sender.send_if_modified(|known| {
@@ -44,7 +49,16 @@ impl Ordered {
                             }
                             other
                         });
+                        forbidden = None;
                         EVERY
+                    }
+                    Err(_) if forbids(&error) => {
+                        if forbidden.is_none() {
+                            tracing::warn!("{OLD_CONFIGURATION}");
+                        }
+                        let pause = forbidden.map_or(AGAIN, |pause: Duration| (pause * 2).min(EVERY));
+                        forbidden = Some(pause);
+                        pause
                     }
                     Err(why) => {
                         tracing::debug!(%why, "no registry tells the limits");
@@ -69,9 +83,18 @@ impl Ordered {
     }
 }
 
+/// What is ordered, as far as this version knows the names.
 async fn ask(nats: &Nats) -> Result<Limits, Unanswered> {
     let answer = nats.request(subjects::REGISTRY_LIMITS, Bytes::new(), SERVICE_DEADLINE).await?;
-    serde_json::from_slice(&answer.payload).map_err(|e| Unanswered::Away(e.to_string()))
+    let in_force: InForce =
+        serde_json::from_slice(&answer.payload).map_err(|e| Unanswered::Away(e.to_string()))?;
+    Ok(in_force.known())
+}
+
+/// Whether nats-server said meanwhile that it doesn't take the question from us.
+fn forbids(error: &watch::Receiver<String>) -> bool {
+    let forbidden = format!("Permissions Violation for Publish to \"{}\"", subjects::REGISTRY_LIMITS);
+    error.has_changed().unwrap_or(false) && error.borrow().contains(&forbidden)
 }
 
 async fn ordered_anew(changes: &mut Subscriber) {

@@ -56,6 +56,8 @@ pub struct Nats {
     /// JetStream over it, with our deadline.
     pub jetstream: jetstream::Context,
     connections: watch::Receiver<u64>,
+    /// What nats-server said last was wrong.
+    pub(crate) error: watch::Receiver<String>,
     pub(crate) metrics: Metrics,
 }
 
@@ -104,6 +106,7 @@ impl Nats {
         let gate = life.ready.gate(name);
         until_done(life, "connecting to NATS", || async {
             let (sender, connections) = watch::channel(0u64);
+            let (errors, error) = watch::channel(String::new());
             let (events, metrics) = (gate.clone(), life.metrics.clone());
             let options = ConnectOptions::new()
                 .name(name)
@@ -115,6 +118,7 @@ impl Nats {
                 .reconnect_delay_callback(|attempt| Duration::from_millis((50u64 << attempt.min(5)).min(1000)))
                 .event_callback(move |event| {
                     let (sender, gate, metrics) = (sender.clone(), events.clone(), metrics.clone());
+                    let errors = errors.clone();
                     async move {
                         match event {
                             Event::Connected => {
@@ -125,7 +129,10 @@ impl Nats {
                             Event::Disconnected => gate.close("NATS is away"),
                             Event::SlowConsumer(_) => tracing::debug!("a subscription overflowed"),
                             Event::LameDuckMode | Event::Draining | Event::Closed => tracing::debug!(%event, "NATS"),
-                            Event::ServerError(_) | Event::ClientError(_) => tracing::warn!(%event, "NATS"),
+                            Event::ServerError(_) | Event::ClientError(_) => {
+                                tracing::warn!(%event, "NATS");
+                                errors.send_replace(event.to_string());
+                            }
                         }
                     }
                 });
@@ -148,7 +155,7 @@ impl Nats {
             let mut jetstream = jetstream::new(client.clone());
             jetstream.set_timeout(limits::SERVICE_DEADLINE);
             gate.open();
-            Ok(Self { client, jetstream, connections, metrics: life.metrics.clone() })
+            Ok(Self { client, jetstream, connections, error, metrics: life.metrics.clone() })
         })
         .await
     }

@@ -9,7 +9,7 @@ use kez_kit::{
 };
 use kez_proto::{
     Code, Handle, Primary, Problem, Timestamp, limits,
-    limits_order::LimitsOrder,
+    limits_order::{InForce, LimitsOrder},
     order::Order,
     registry::{
         self, Binding, Bindings, ByPrimary, Entry, Holding, Lookup, Ordered, RULES, Rebind, Record, Released,
@@ -109,19 +109,27 @@ impl Desk {
         }
         order.check_fresh(now())?;
         self.name_operator(&index, order.primary).await?;
-        registry::judge(&index, &order, now())??;
+        let refuse = |code| {
+            let last = index.standing(&order.handle)?.map(|standing| standing.signed_at);
+            Ok::<_, Problem>(refusal(code, order.created_at, last))
+        };
+        if let Err(code) = registry::judge(&index, &order, now())? {
+            return Err(refuse(code)?);
+        }
         let envelope = serde_json::from_slice(&envelope).map_err(|_| Code::MalformedJson)?;
         self.log(&index, &Entry::Order { rules: RULES, envelope }).await?;
         match ordered(&index, &order)? {
             Some(standing) => encode(&standing),
-            None => Err(registry::judge(&index, &order, now())?.err().unwrap_or(Code::StaleTimestamp).into()),
+            None => {
+                Err(refuse(registry::judge(&index, &order, now())?.err().unwrap_or(Code::StaleTimestamp))?)
+            }
         }
     }
 
     /// `kez.registry.limits`
     pub async fn limits(self) -> Result<Bytes, Problem> {
         let ruling = self.caught_up().await?.ruling()?;
-        encode(&ruling.map(|ruling| ruling.limits).unwrap_or_default())
+        encode(&ruling.map(InForce::from).unwrap_or_default())
     }
 
     /// `kez.registry.set-limits`
@@ -131,20 +139,25 @@ impl Desk {
         }
         let order = LimitsOrder::verify(&envelope, &self.config.server)?;
         let index = self.caught_up().await?;
-        let ruled = |index: &Index| {
-            Ok::<_, Problem>(index.ruling()?.filter(|ruling| ruling.digest == order.digest).map(|r| r.limits))
+        let ruled = || {
+            let ruling = index.ruling()?.filter(|ruling| ruling.digest == order.digest);
+            Ok::<_, Problem>(ruling.map(InForce::from))
         };
-        if let Some(limits) = ruled(&index)? {
-            return encode(&limits);
+        let refuse =
+            |code| Ok::<_, Problem>(refusal(code, order.created_at, index.ruling()?.map(|r| r.signed_at)));
+        if let Some(in_force) = ruled()? {
+            return encode(&in_force);
         }
         order.check_fresh(now())?;
         self.name_operator(&index, order.primary).await?;
-        registry::rule(&index, &order)??;
+        if let Err(code) = registry::rule(&index, &order)? {
+            return Err(refuse(code)?);
+        }
         let envelope = serde_json::from_slice(&envelope).map_err(|_| Code::MalformedJson)?;
         self.log(&index, &Entry::Limits { rules: RULES, envelope }).await?;
-        match ruled(&index)? {
-            Some(limits) => encode(&limits),
-            None => Err(registry::rule(&index, &order)?.err().unwrap_or(Code::StaleTimestamp).into()),
+        match ruled()? {
+            Some(in_force) => encode(&in_force),
+            None => Err(refuse(registry::rule(&index, &order)?.err().unwrap_or(Code::StaleTimestamp))?),
         }
     }
 
@@ -265,6 +278,16 @@ impl Desk {
 fn ordered(index: &Index, order: &Order) -> Result<Option<Ordered>, damage::Error> {
     let standing = index.standing(&order.handle)?.filter(|standing| standing.digest == order.digest);
     Ok(standing.map(|Standing { handle, suspended, .. }| Ordered { handle, suspended }))
+}
+
+/// Why an order of this time does nothing. A clock may be right, and yet behind the one by which the last order was signed.
+fn refusal(code: Code, created_at: Timestamp, last: Option<Timestamp>) -> Problem {
+    match last.filter(|last| code == Code::StaleTimestamp && created_at <= *last) {
+        Some(last) => {
+            Problem::new(code, format!("a later order is there: of {last}; this one is of {created_at}"))
+        }
+        None => code.into(),
+    }
 }
 
 fn now() -> Timestamp {

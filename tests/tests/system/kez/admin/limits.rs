@@ -1,10 +1,12 @@
 //! `kez admin limits`.
 
+use std::fs;
+
 use kez_client::Identity;
 use kez_nats::read_seed;
 use kez_proto::{
-    Code, Problem, headers,
-    limits_order::{Limit, Limits, OperatorLimits, TAG},
+    Code, Problem, Timestamp, headers,
+    limits_order::{InForce, Limit, Limits, OperatorLimits, TAG},
     subjects::{self, Role},
 };
 use kez_tests::{
@@ -13,6 +15,7 @@ use kez_tests::{
     person::{now, send},
     sse::{Stream, stream_refused, stream_request},
 };
+use nix::sys::signal::Signal;
 use reqwest::Response;
 use serde_json::{Value, json};
 
@@ -145,8 +148,10 @@ async fn what_the_operator_did_not_sign_or_cannot_mean_changes_nothing() {
         ("sends=-1", "from 0 (none) to 1000000"),
         ("sends=1000001", "from 0 (none) to 1000000"),
         ("sends", "NAME=COUNT"),
+        ("sends=1 sends=2", "sends is given twice"),
     ] {
-        let ended = operator.run(&deployment, &["limits", wrong]).await;
+        let arguments: Vec<_> = ["limits"].into_iter().chain(wrong.split(' ')).collect();
+        let ended = operator.run(&deployment, &arguments).await;
         assert_eq!(ended.status, Some(2), "{wrong}: {}", ended.stderr);
         let stderr = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(stderr.contains(words), "{wrong}: {stderr}");
@@ -175,4 +180,86 @@ async fn what_the_operator_did_not_sign_or_cannot_mean_changes_nothing() {
     assert_eq!(answer(serde_json::to_value(&envelope).unwrap()).await, Code::InvalidParameter);
     assert_eq!(answer(json!({})).await, Code::MalformedJson);
     assert_eq!(told(&operator, &deployment, "sends").await, (Value::Null, json!([0])));
+}
+
+/// Signed by the operator at this time, or why it isn't taken.
+async fn signed_at(deployment: &Deployment, limits: Limits, at: Timestamp) -> Result<InForce, Problem> {
+    let seed = read_seed(&deployment.nats.keys.seed_file(Role::Operator)).unwrap();
+    let operator = Identity::from_seed(&nkeys::decode_seed(&seed).unwrap().1);
+    let server = kez_tests::SERVER.parse().unwrap();
+    let order = OperatorLimits::new(limits, operator.primary(), server, at);
+    let envelope = serde_json::to_vec(&operator.sign_envelope(TAG, &order).unwrap()).unwrap();
+    let client = deployment.nats.connect_as(Role::Operator).await;
+    let answer = client.request(subjects::REGISTRY_SET_LIMITS, envelope.into()).await.unwrap();
+    match answer.headers.as_ref().and_then(|h| h.get_last(headers::NATS_SERVICE_ERROR)) {
+        Some(refusal) => Err(Problem::from_service_error(refusal.as_str())),
+        None => Ok(serde_json::from_slice(&answer.payload).unwrap()),
+    }
+}
+
+#[tokio::test]
+async fn an_order_follows_one_of_a_clock_that_is_ahead() {
+    let deployment = Deployment::start(1).await;
+    let operator = Operator::new();
+    let ahead = Timestamp::from_unix(now().unix() + 200).unwrap();
+    let taken = signed_at(&deployment, Limits::from([(Limit::Sends, 1)]), ahead).await.unwrap();
+    assert_eq!(taken.signed_at, Some(ahead));
+    let problem = signed_at(&deployment, Limits::new(), now()).await.unwrap_err();
+    assert_eq!(problem.code, Code::StaleTimestamp);
+    assert!(problem.detail.contains(&format!("a later order is there: of {ahead}")), "{}", problem.detail);
+    assert_eq!(told(&operator, &deployment, "sends").await.0, json!(1));
+    order(&operator, &deployment, &["streams=2"]).await;
+    assert_eq!(told(&operator, &deployment, "sends").await.0, json!(1));
+    assert_eq!(told(&operator, &deployment, "streams").await.0, json!(2));
+}
+
+/// Both are signed a second after the one before, so that one of them is refused, and ordered again besides the other.
+#[tokio::test]
+async fn orders_in_the_same_second_are_added_to_each_other() {
+    let deployment = Deployment::start(1).await;
+    let operator = Operator::new();
+    let ahead = Timestamp::from_unix(now().unix() + 100).unwrap();
+    signed_at(&deployment, Limits::from([(Limit::Requests, 900)]), ahead).await.unwrap();
+    let changes = [["sends=7"], ["streams=8"]];
+    let [one, other] = changes.each_ref().map(|changes| order(&operator, &deployment, changes));
+    tokio::join!(one, other);
+    for (limit, count) in [("requests", 900), ("sends", 7), ("streams", 8)] {
+        assert_eq!(told(&operator, &deployment, limit).await.0, json!(count), "{limit}");
+    }
+}
+
+/// As after an upgrade of the services alone.
+#[tokio::test]
+async fn an_older_configuration_of_nats_server_is_told_once_and_the_flags_hold_until_it_is_replaced() {
+    let mut deployment = Deployment::start(1).await;
+    Person::registered("alice", deployment.url(0)).await;
+    let folder = deployment.nats.store().parent().unwrap().to_owned();
+    let read = |name| fs::read_to_string(folder.join(name)).unwrap();
+    let (conf, key) = (read("server.conf"), deployment.nats.keys.public(Role::Gateway));
+    let (before, gateways) = conf.split_once(key).unwrap();
+    let older = gateways.replacen(subjects::REGISTRY_LIMITS, "kez.registry.none", 1);
+    fs::write(folder.join("server.conf"), format!("{before}{key}{older}")).unwrap();
+    deployment.nats.signal(Signal::SIGHUP);
+    eventually("nats-server has read it", async || {
+        read("log").contains("Reloaded server configuration").then_some(())
+    })
+    .await;
+
+    let mut gateway = deployment.gateway("127.0.0.1:0");
+    gateway.ready().await;
+    let said = |words| gateway.log().matches(words).count();
+    const ADVICE: &str = "nats-server's configuration is older than this version";
+    eventually("it says why it can't ask", async || (said(ADVICE) == 1).then_some(())).await;
+    let refused = said("Permissions Violation");
+    eventually("it asks again", async || (said("Permissions Violation") > refused).then_some(())).await;
+    let url = gateway.address("http");
+    let post = async || send(url, "alice", json!({"n": fastrand::u32(..)})).await;
+    let operator = Operator::new();
+    order(&operator, &deployment, &["sends=1"]).await;
+    for _ in 0..3 {
+        assert_eq!(post().await.status(), 201);
+    }
+    deployment.nats.reload().await;
+    soon("messages are refused", false, post).await;
+    assert_eq!(said(ADVICE), 1);
 }

@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, str::FromStr};
 
 use clap::Args;
 use kez_proto::{
-    limits_order::{LIMIT_MAX, Limit, Limits, OperatorLimits, TAG},
+    ServerName, Timestamp,
+    limits::REGISTRATION_SKEW_SECS,
+    limits_order::{InForce, LIMIT_MAX, Limit, Limits, OperatorLimits, TAG},
     subjects,
 };
 use serde_json::json;
@@ -61,27 +63,43 @@ impl FromStr for Change {
 }
 
 pub async fn run(context: &Context, args: &LimitsArgs) -> Result<(), Failure> {
-    let operator = Operator::connect(&args.operator).await?;
-    let mut ordered: Limits = operator.request(subjects::REGISTRY_LIMITS, &json!({})).await?;
-    if args.reset || !args.changes.is_empty() {
-        if args.reset {
-            ordered.clear();
-        }
-        ordered.extend(args.changes.iter().map(|Change(limit, count)| (*limit, *count)));
-        ordered = order(context, &operator, ordered).await?;
+    let mut named = BTreeSet::new();
+    if let Some(Change(limit, _)) = args.changes.iter().find(|Change(limit, _)| !named.insert(*limit)) {
+        return Err(Failure::Usage(format!("{limit} is given twice")));
     }
-    show(context, &operator, &ordered).await
+    let operator = Operator::connect(&args.operator).await?;
+    if args.reset || !args.changes.is_empty() {
+        let server = operator.deployment().await?.server;
+        context.sign_again_if_stale(async || order(&operator, &server, args).await).await?;
+    }
+    show(context, &operator, &in_force(&operator).await?.known()).await
 }
 
-async fn order(context: &Context, operator: &Operator, limits: Limits) -> Result<Limits, Failure> {
-    let server = operator.deployment().await?.server;
-    let give = async || {
-        let now = kez_client::now();
-        let order = OperatorLimits::new(limits.clone(), operator.identity.primary(), server.clone(), now);
-        let envelope = operator.identity.sign_envelope(TAG, &order).map_err(Failure::refused)?;
-        operator.request(subjects::REGISTRY_SET_LIMITS, &envelope).await
-    };
-    context.sign_again_if_stale(give).await
+async fn in_force(operator: &Operator) -> Result<InForce, Failure> {
+    operator.request(subjects::REGISTRY_LIMITS, &json!({})).await
+}
+
+/// Orders the changes besides what is in force now.
+async fn order(operator: &Operator, server: &ServerName, args: &LimitsArgs) -> Result<InForce, Failure> {
+    let before = in_force(operator).await?;
+    let mut limits = if args.reset { Limits::new() } else { before.known() };
+    if let Some(name) = before.limits.keys().find(|name| !args.reset && name.parse::<Limit>().is_err()) {
+        return Err(Failure::refused(format!(
+            "the order in force has a limit that this kez doesn't know, {name}, and would end it: use a newer kez"
+        )));
+    }
+    limits.extend(args.changes.iter().map(|Change(limit, count)| (*limit, *count)));
+    let at = later(before.signed_at, kez_client::now());
+    let order = OperatorLimits::new(limits, operator.identity.primary(), server.clone(), at);
+    let envelope = operator.identity.sign_envelope(TAG, &order).map_err(Failure::refused)?;
+    operator.request(subjects::REGISTRY_SET_LIMITS, &envelope).await
+}
+
+/// When to sign what follows an order of that time: now, or a second after it if that was signed by a clock that is ahead of ours, as far as a server allows.
+fn later(before: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let next = before.and_then(|before| Timestamp::from_unix(before.unix().checked_add(1)?));
+    let allowed = now.unix()..=now.unix().saturating_add(REGISTRATION_SKEW_SECS);
+    next.filter(|next| allowed.contains(&next.unix())).unwrap_or(now)
 }
 
 async fn show(context: &Context, operator: &Operator, ordered: &Limits) -> Result<(), Failure> {
@@ -105,4 +123,20 @@ async fn show(context: &Context, operator: &Operator, ordered: &Limits) -> Resul
     }
     let lines = table::lines(["limit", "in force", "by", "flags"], &rows);
     Ok(context.out.result(&lines.join("\n"), &json!({"limits": program}))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_later_than_the_one_before_unless_no_server_would_take_it() {
+        let at = |secs| Timestamp::from_unix(1_800_000_000 + secs).unwrap();
+        let signed = |before: Option<i64>| later(before.map(at), at(0)).unix() - at(0).unix();
+        assert_eq!(signed(None), 0);
+        assert_eq!(signed(Some(-500)), 0);
+        assert_eq!(signed(Some(0)), 1);
+        assert_eq!(signed(Some(299)), 300);
+        assert_eq!(signed(Some(300)), 0);
+    }
 }
