@@ -227,7 +227,9 @@ mod tests {
         ] {
             assert!(words(said.as_bytes()).is_err(), "{said:?}");
         }
-        assert!(words(&vec![b'x'; LINE + 2]).is_err());
+        // In one piece: each of so many would be looked through anew.
+        let mut long = BytesMut::from(&[b'x'; LINE + 2][..]);
+        assert!(Words::default().decode(&mut long).is_err());
     }
 
     /// Only a space and a tab divide a line, and nothing that a client may name for its reply is unreadable.
