@@ -81,8 +81,10 @@ gen: needed web/node_modules/.package-lock.json
 bench: needed web
 	cargo build --workspace --bins --release --locked
 	@$(NATS_SERVER); "$(TARGET)/release/kez-bench" --out "$(TARGET)/bench" $(BENCH)
+ifeq ($(strip $(BENCH)),)
 	@$(NATS_SERVER); cargo run --release --locked -p kez-tests --example reconnects
 	cargo run --release --locked -p kez-client --example measure_sealing
+endif
 
 chaos: needed web
 	cargo build --workspace --bins --locked

@@ -1,6 +1,10 @@
 //! A client that costs little, so that what is measured is the server: one HTTP/1.1 connection for each sender and each reader.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
@@ -15,10 +19,14 @@ use tokio::{net::TcpStream, task::JoinSet};
 
 use crate::{arrivals::Arrivals, message};
 
+/// A connection that idled for longer may be ended by the server just now: another one is opened.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// An open connection.
 pub struct Connection {
     address: SocketAddr,
     requests: SendRequest<Full<Bytes>>,
+    used: Instant,
     /// Ends with it.
     _driver: JoinSet<()>,
 }
@@ -32,7 +40,7 @@ impl Connection {
         driver.spawn(async move {
             let _ = connection.await;
         });
-        Self { address, requests, _driver: driver }
+        Self { address, requests, used: Instant::now(), _driver: driver }
     }
 
     /// The status of the answer, and its body.
@@ -45,6 +53,10 @@ impl Connection {
         let request = Request::builder().method(method).uri(path).header("host", self.address.to_string());
         let request = request.header("content-type", "application/json").header("x-kez-auth", auth);
         let request = request.body(Full::new(body)).expect("a request");
+        if self.used.elapsed() > IDLE {
+            *self = Self::open(self.address).await;
+        }
+        self.used = Instant::now();
         self.requests.ready().await.expect("the connection is open");
         let answer = self.requests.send_request(request).await.expect("an answer");
         (answer.status(), answer.into_body())

@@ -1,45 +1,51 @@
 //! Load at a fixed rate, whatever the system does with it (open loop): a message is late from when it was due, not from when its turn came.
 
 use std::{
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
 
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 
 use crate::systems::{PEOPLE, Sender, System};
 
 /// Messages that may be on their way at once. More wait, and their waiting counts.
 const SENDERS: usize = 256;
 
-/// Senders that are open and idle.
+/// Senders that are open and idle. Who was back last goes first: a connection that idles is ended.
 pub struct Pool<S> {
-    idle: mpsc::UnboundedReceiver<S>,
-    back: mpsc::UnboundedSender<S>,
+    idle: Arc<Mutex<Vec<S>>>,
+    places: Arc<Semaphore>,
 }
 
 impl<S: Sender> Pool<S> {
     pub async fn open(system: &impl System<Sender = S>) -> Self {
-        let (back, idle) = mpsc::unbounded_channel();
+        let mut idle = vec![];
         for _ in 0..SENDERS {
-            let _ = back.send(system.sender().await);
+            idle.push(system.sender().await);
         }
-        Self { idle, back }
+        Self { idle: Arc::new(Mutex::new(idle)), places: Arc::new(Semaphore::new(SENDERS)) }
     }
 
     /// Sends so many a second for so long, and waits until all have come. The number of the first.
-    pub async fn run(&mut self, system: &impl System<Sender = S>, rate: u32, lasts: Duration) -> usize {
+    pub async fn run(&self, system: &impl System<Sender = S>, rate: u32, lasts: Duration) -> usize {
         let arrivals = system.arrivals().clone();
         let first = arrivals.named();
         let mut due = clock(rate, lasts);
         let mut sending = JoinSet::new();
         while let Some(at) = due.recv().await {
             let n = arrivals.due(at);
-            let mut sender = self.idle.recv().await.expect("this is a sender of it, too");
-            let back = self.back.clone();
+            let place = self.places.clone().acquire_owned().await.expect("it isn't closed");
+            let idle = self.idle.clone();
+            let mut sender = idle.lock().expect("nobody panics here").pop().expect("as many as places");
             sending.spawn(async move {
                 sender.send(n % PEOPLE, n).await;
-                let _ = back.send(sender);
+                idle.lock().expect("nobody panics here").push(sender);
+                drop(place);
             });
         }
         while let Some(sent) = sending.join_next().await {

@@ -17,30 +17,19 @@ pub async fn run(scale: Scale, report: &mut Report) {
     let ours = Ours::with_both(Sync::Always).await;
     let (http, nats) = (OverHttp::open(&ours).await, OverNats::open(&ours).await);
     let (raw, broadcast) = (RawNats::start(Sync::Always).await, Broadcast::with_readers().await);
-    let mut pools = (
-        Pool::open(&broadcast).await,
-        Pool::open(&raw).await,
-        Pool::open(&http).await,
-        Pool::open(&nats).await,
-    );
     for repeat in 1..=scale.repeats {
         for rate in RATES {
             eprintln!("latency: {rate} a second, repeat {repeat} of {}", scale.repeats);
-            once(&broadcast, &mut pools.0, rate, scale, report).await;
-            once(&raw, &mut pools.1, rate, scale, report).await;
-            once(&http, &mut pools.2, rate, scale, report).await;
-            once(&nats, &mut pools.3, rate, scale, report).await;
+            once(&broadcast, rate, scale, report).await;
+            once(&raw, rate, scale, report).await;
+            once(&http, rate, scale, report).await;
+            once(&nats, rate, scale, report).await;
         }
     }
 }
 
-async fn once<S: Sender>(
-    system: &impl System<Sender = S>,
-    pool: &mut Pool<S>,
-    rate: u32,
-    scale: Scale,
-    report: &mut Report,
-) {
+async fn once<S: Sender>(system: &impl System<Sender = S>, rate: u32, scale: Scale, report: &mut Report) {
+    let pool = Pool::open(system).await;
     let stopwatch = Stopwatch::start(system.processes());
     let first = pool.run(system, rate, scale.lasts).await;
     let used = stopwatch.stop();

@@ -7,6 +7,8 @@ pub mod throughput;
 
 use std::time::Duration;
 
+use crate::{report::Report, systems::NATS_SERVER};
+
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
@@ -20,7 +22,7 @@ pub struct Scale {
 
 /// CPU of some processes for 100,000 of something: a column for each process, and ours together.
 pub fn add_cpu(
-    report: &mut crate::report::Report,
+    report: &mut Report,
     what: &str,
     system: &'static str,
     used: &[(&'static str, f64)],
@@ -30,10 +32,8 @@ pub fn add_cpu(
     for (name, seconds) in used {
         report.add(what, system, &format!("{name}, CPU s/100k"), per(*seconds));
     }
-    let ours: f64 =
-        used.iter().filter(|(name, _)| *name != crate::systems::NATS_SERVER).map(|(_, s)| s).sum();
-    let broker: f64 =
-        used.iter().filter(|(name, _)| *name == crate::systems::NATS_SERVER).map(|(_, s)| s).sum();
+    let (broker, ours): (Vec<_>, Vec<_>) = used.iter().partition(|(name, _)| *name == NATS_SERVER);
+    let [broker, ours] = [broker, ours].map(|part| part.iter().map(|(_, seconds)| seconds).sum::<f64>());
     report.add(what, system, "all, CPU s/100k", per(ours + broker));
     if ours > 0.0 && broker > 0.0 {
         report.add(what, system, "ours / nats-server", ours / broker);
