@@ -7,7 +7,10 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpListener,
+};
 
 use super::{
     Ended, User,
@@ -115,6 +118,20 @@ async fn the_step_that_failed_is_named() {
     deployment.gateways.clear();
     fails(&user, &[], "connect", "HTTP").await;
     fails(&User::at(&user.url), &[], "register", "HTTP").await;
+}
+
+#[tokio::test]
+async fn one_that_is_stopped_before_it_knows_says_so() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let user = User::at(&url);
+    let canary = user.command(&["--server-url", &url, "canary", "--once"]).spawn().unwrap();
+    let _asked = within("it asks", silent.accept()).await.unwrap();
+    kill(Pid::from_raw(canary.id().unwrap() as i32), Signal::SIGTERM).unwrap();
+    let output = within("it ends", canary.wait_with_output()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("stopped before"), "{said}");
 }
 
 #[tokio::test]
